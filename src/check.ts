@@ -16,7 +16,7 @@ export function checkNumber(owner: string, option: string, value: unknown, inter
     Number.isFinite(value) &&
       (interval[0] === '[' ? (value as number) >= low : (value as number) > low) &&
       (interval.at(-1) === ']' ? (value as number) <= high : (value as number) < high),
-    owner, option, `be a finite number in ${interval}`, value,
+    owner, option, `lie in ${interval}`, value,
   );
 }
 
