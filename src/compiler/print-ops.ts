@@ -1,0 +1,88 @@
+/**
+ * The ops printer: a plan as tfjs operations. It runs on every backend and is the reference for the other printers.
+ *
+ * Sums are blocked: a plain float32 sum of a million squares is 4e-4 off on some backends.
+ */
+import { abs, add, broadcastTo, div, equal, less, lessEqual, mul, neg, pad, scalar, sqrt, sub, sum, tidy, where, type Tensor } from '@tensorflow/tfjs-core';
+import type { DeviceDomain } from './expression.js';
+import type { Layout } from './layout.js';
+import type { Buffer, Instruction, Plan } from './plan.js';
+
+type Operands = readonly Tensor[];
+
+const operations: Record<Exclude<Instruction['op'], 'load' | 'constant' | 'scalar'>, (args: Operands) => Tensor> = {
+  add: ([x, y]) => add(x, y),
+  sub: ([x, y]) => sub(x, y),
+  mul: ([x, y]) => mul(x, y),
+  div: ([x, y]) => div(x, y),
+  sqrt: ([x]) => sqrt(x),
+  abs: ([x]) => abs(x),
+  neg: ([x]) => neg(x),
+  less: ([x, y]) => less(x, y),
+  lessEqual: ([x, y]) => lessEqual(x, y),
+  equal: ([x, y]) => equal(x, y),
+  select: ([condition, x, y]) => where(condition, x, y),
+};
+
+/** Values that one float32 sum may cover. */
+const sumBlock = 256;
+
+/** Shapes in which values of each domain broadcast against each other. */
+const viewOf = ({ before, neuronsOuter, between, neuronsInner, after }: Layout): Record<DeviceDomain, number[]> => ({
+  element: [before, neuronsOuter, between, neuronsInner, after],
+  neuron: [1, neuronsOuter, 1, neuronsInner, 1],
+  tensor: [1, 1, 1, 1, 1],
+});
+
+/** The sum over one axis, block by block; keeps the axis. */
+function blockedSum(x: Tensor, axis: number): Tensor {
+  const length = x.shape[axis];
+  if (length <= sumBlock) return sum(x, axis, true);
+  const blocks = Math.ceil(length / sumBlock);
+  const padded = pad(x, x.shape.map((_, i) => [0, i === axis ? blocks * sumBlock - length : 0] as [number, number]));
+  const split = padded.reshape([...x.shape.slice(0, axis), blocks, sumBlock, ...x.shape.slice(axis + 1)]);
+  return blockedSum(sum(split, axis + 1), axis);
+}
+
+function reduce(x: Tensor, domain: DeviceDomain): Tensor {
+  if (domain === 'neuron') return [4, 2, 0].reduce(blockedSum, x);
+  return blockedSum(x.reshape([x.size]), 0).reshape([1, 1, 1, 1, 1]);
+}
+
+/**
+ * Runs a plan. `inputs` gives the tensors of variable, gradient, slots and step-wide values; the result has a tensor for
+ * each variable, slot and reading that the plan writes, in the input's shape (of slots: in the shape that `inputs` has).
+ * `sums` may give a sum in place of computing it: then a test can compare what follows from equal sums bit for bit.
+ */
+export function runOps(
+  plan: Plan,
+  layout: Layout,
+  inputs: (buffer: Buffer) => Tensor,
+  scalars: ArrayLike<number>,
+  sums: (buffer: Buffer) => Tensor | undefined = () => undefined,
+): Map<Buffer, Tensor> {
+  const view = viewOf(layout);
+  const results = new Map<Buffer, Tensor>();
+  tidy(() => {
+    const memory = new Map<Buffer, Tensor>();
+    const read = (buffer: Buffer): Tensor => memory.get(buffer) ?? inputs(buffer).reshape(view[buffer.domain]);
+    for (const stage of plan.stages) {
+      const values: Tensor[] = [];
+      for (const instruction of stage.instructions) {
+        if (instruction.op === 'load') values.push(read(instruction.buffer));
+        else if (instruction.op === 'constant') values.push(scalar(instruction.value, 'float32'));
+        else if (instruction.op === 'scalar') values.push(scalar(scalars[instruction.index], 'float32'));
+        else values.push(operations[instruction.op](instruction.args.map((arg) => values[arg])));
+      }
+      const written = stage.stores.map(({ buffer, value }) => [buffer, broadcastTo(values[value], view[buffer.domain])] as const);
+      for (const { buffer, value } of stage.sums) memory.set(buffer, sums(buffer)?.reshape(view[buffer.domain]) ?? reduce(broadcastTo(values[value], view[stage.domain]), buffer.domain));
+      for (const [buffer, value] of written) {
+        memory.set(buffer, value);
+        if (buffer.role !== 'scratch') results.set(buffer, value);
+      }
+    }
+    for (const [buffer, value] of results) results.set(buffer, buffer.role === 'reading' ? value.clone() : value.reshape(inputs(buffer).shape));
+    return [...results.values()];
+  });
+  return results;
+}

@@ -1,0 +1,298 @@
+/**
+ * The wasm printer: a plan as one WebAssembly function over four lanes of float32.
+ *
+ * The kernel gets the address of a record: sizes, then a pointer for each buffer of the plan, then the scalars. Element
+ * stages come in three forms. `flat`: the rule has no neurons, the tensor is one row. `columns`: neighbouring elements
+ * belong to neighbouring neurons, a row of the tensor meets a row of neuron values. `runs`: neighbouring elements belong
+ * to one neuron; where the neurons are the leading axis, all stages run over a block of neurons before the next block,
+ * so that the second sweep finds its data in the cache.
+ *
+ * Sums are blocked: float32 lanes over at most 4096 elements (64 rows in `columns`), float64 beyond.
+ */
+import type { Buffer, Instruction, Plan, Stage } from './plan.js';
+import type { Layout } from './layout.js';
+import { assign, forLoop, ifThen, minus, plus, shiftLeft, smaller, times, wasm, whileLoop, type Code } from './wasm-code.js';
+import { encodeModule, type ValueType } from './wasm-module.js';
+
+export type Form = 'flat' | 'columns' | 'runs';
+
+/** Elements that one float32 accumulation may cover. */
+const sumBlock = 4096;
+/** Rows that one float32 accumulation of columns may cover; a power of two. */
+const rowBlock = 64;
+/** Elements of a block of neurons: the data of an optimizer step then fit a second-level cache. */
+const cacheBlock = 8192;
+
+const sizes = ['size', 'before', 'neuronsOuter', 'between', 'neuronsInner', 'after', 'neurons', 'block'] as const;
+type Size = (typeof sizes)[number];
+
+export const formOf = (plan: Plan, layout: Layout): Form =>
+  plan.buffers.every(({ domain }) => domain !== 'neuron') ? 'flat' : layout.after === 1 ? 'columns' : 'runs';
+
+/** Where things stand in a kernel's record, in words of four bytes. */
+export const recordOf = (plan: Plan) => ({
+  pointers: sizes.length,
+  scalars: sizes.length + plan.buffers.length,
+  words: sizes.length + plan.buffers.length + plan.scalars.length,
+});
+
+/** The sizes at the head of a record. */
+export function recordSizes(plan: Plan, layout: Layout): number[] {
+  const leading = layout.before === 1 && layout.neuronsOuter === 1;
+  const block = formOf(plan, layout) === 'runs' && leading && isLocal(plan) ? Math.max(1, Math.floor(cacheBlock / layout.after)) : layout.neuronsInner;
+  return sizes.map((name) => (name === 'block' ? block : layout[name]));
+}
+
+/** Bytes of a buffer: a sum has its float32 value, then float64 accumulators, then the float32 accumulators of columns. */
+export function bytesOf(buffer: Buffer, layout: Layout): number {
+  const count = buffer.domain === 'element' ? layout.size : buffer.domain === 'neuron' ? layout.neurons : 1;
+  return buffer.role === 'sum' ? 16 * count : 4 * count;
+}
+
+/** True if no sweep waits for a value of the whole tensor: then neurons can be finished one after the other. */
+const isLocal = (plan: Plan): boolean =>
+  plan.stages.every((stage) => stage.domain === 'tensor' || !stage.instructions.some((value) => value.op === 'load' && value.buffer.domain === 'tensor' && (value.buffer.role === 'sum' || value.buffer.role === 'scratch')));
+
+/** Prints the plan's kernel. */
+export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<ArrayBuffer> {
+  const locals: ValueType[] = [];
+  /** Parameter 0 is the record. */
+  const local = (type: ValueType): number => locals.push(type);
+  const { pointers, scalars } = recordOf(plan);
+  const word = (index: number): Code => [...wasm.get(0), ...wasm.i32Load(4 * index)];
+
+  const size = Object.fromEntries(sizes.map((name) => [name, local('i32')])) as Record<Size, number>;
+  const pointer = new Map(plan.buffers.map((buffer) => [buffer, local('i32')]));
+  const scalar = plan.scalars.map(() => local('v128'));
+  const neuronStart = local('i32');
+  const neuronEnd = local('i32');
+  const blockStart = local('i32');
+  const blockEnd = local('i32');
+
+  const get = wasm.get;
+  const i32 = wasm.i32Const;
+  const at = (buffer: Buffer, index: Code): Code => plus(get(pointer.get(buffer)!), shiftLeft(index, 2));
+
+  // A neuron sum's region: values (4 bytes a neuron), accumulators (8), the accumulators of columns (4).
+  const accumulators = (sum: Buffer): Code => (sum.domain === 'tensor' ? plus(get(pointer.get(sum)!), i32(8)) : at(sum, get(size.neurons)));
+  const accumulator = (sum: Buffer, neuron: Code): Code => (sum.domain === 'tensor' ? accumulators(sum) : plus(accumulators(sum), shiftLeft(neuron, 3)));
+  const partial = (sum: Buffer, neuron: Code): Code => at(sum, plus(times(get(size.neurons), i32(3)), neuron));
+
+  const lanes = {
+    vector: { load: wasm.load(), store: wasm.store(), bytes: 16 },
+    lane: { load: wasm.loadLane(), store: wasm.storeLane(), bytes: 4 },
+  };
+  type Lanes = keyof typeof lanes;
+
+  /** A loop over neighbouring values. `address` gives the start of a buffer that is read along; others are in `held`. */
+  function segment(stage: Stage, held: ReadonlyMap<Instruction, number>, length: Code, address: (buffer: Buffer) => Code, sums: {
+    readonly register: Stage['sums'];
+    readonly memory: Stage['sums'];
+    readonly neuron: Code;
+  }): Code {
+    const offset = local('i32');
+    const end = local('i32');
+    const start = new Map<Buffer, number>();
+    const startOf = (buffer: Buffer): number => start.get(buffer) ?? start.set(buffer, local('i32')).get(buffer)!;
+    const partialStart = new Map(sums.memory.map(({ buffer }) => [buffer, local('i32')]));
+    const width = sums.register.length === 0 ? 1 : sums.register.length <= 3 ? 4 : 2;
+    const registers = sums.register.map(() => Array.from({ length: width }, () => local('v128')));
+    const values = stage.instructions.map((instruction) => held.get(instruction) ?? local('v128'));
+    const here = (base: number): Code => plus(get(base), get(offset));
+
+    const body = (mode: Lanes, register: number): Code => {
+      const { load, store } = lanes[mode];
+      const code: number[] = [];
+      stage.instructions.forEach((instruction, i) => {
+        if (held.has(instruction)) return;
+        if (instruction.op === 'load') code.push(...here(startOf(instruction.buffer)), ...load);
+        else if ('args' in instruction) code.push(...operation(instruction, values));
+        code.push(...wasm.set(values[i]));
+      });
+      for (const { buffer, value } of stage.stores) code.push(...here(startOf(buffer)), ...get(values[value]), ...store);
+      for (const { buffer, value } of sums.memory) {
+        const target = here(partialStart.get(buffer)!);
+        code.push(...target, ...target, ...load, ...get(values[value]), ...wasm.add, ...store);
+      }
+      sums.register.forEach(({ value }, i) => {
+        const masked: Code = mode === 'lane' ? [...wasm.firstLaneMask, ...wasm.and] : [];
+        code.push(...get(registers[i][register]), ...get(values[value]), ...masked, ...wasm.add, ...wasm.set(registers[i][register]));
+      });
+      return code;
+    };
+    const loop = (mode: Lanes, count: number): Code => {
+      const bytes = lanes[mode].bytes;
+      const step = Array.from({ length: count }, (_, k) => [...body(mode, k), ...assign(offset, plus(get(offset), i32(bytes)))]).flat();
+      return whileLoop([...plus(get(offset), i32(count * bytes - 1)), ...get(end), ...wasm.i32LessUnsigned], step);
+    };
+    const loops = [...(width > 1 ? loop('vector', width) : []), ...loop('vector', 1), ...loop('lane', 1)];
+
+    return [
+      ...assign(end, shiftLeft(length, 2)),
+      ...assign(offset, i32(0)),
+      ...[...start].flatMap(([buffer, base]) => assign(base, address(buffer))),
+      ...[...partialStart].flatMap(([buffer, base]) => assign(base, partial(buffer, sums.neuron))),
+      ...registers.flat().flatMap((register) => assign(register, wasm.splatConst(0))),
+      ...loops,
+      ...sums.register.flatMap(({ buffer }, i) => flush(accumulator(buffer, sums.neuron), registers[i])),
+    ];
+  }
+
+  /** Adds the lanes of registers to a float64 in memory. */
+  const flush = (target: Code, registers: readonly number[]): Code => [
+    ...target, ...target, ...wasm.f64Load(0),
+    ...registers.flatMap((register) => [0, 1, 2, 3].flatMap((lane) => [...get(register), ...wasm.extractLane(lane), ...wasm.f64Promote, ...wasm.f64Add])),
+    ...wasm.f64Store(0),
+  ];
+
+  const operation = (instruction: Extract<Instruction, { args: readonly number[] }>, values: readonly number[]): Code => {
+    // v128.bitselect takes the condition last.
+    const args = instruction.op === 'select' ? [...instruction.args.slice(1), instruction.args[0]] : instruction.args;
+    const opcode = instruction.op === 'select' ? wasm.bitselect : wasm[instruction.op];
+    return [...args.flatMap((arg) => get(values[arg])), ...opcode];
+  };
+
+  /** Values that do not change during a stage: constants, scalars and values of the tensor. */
+  function hold(stage: Stage): { held: Map<Instruction, number>; code: Code } {
+    const held = new Map<Instruction, number>();
+    const code: number[] = [];
+    for (const instruction of stage.instructions) {
+      if (instruction.op === 'scalar') held.set(instruction, scalar[instruction.index]);
+      const constant = instruction.op === 'constant';
+      if (constant || (instruction.op === 'load' && instruction.buffer.domain === 'tensor')) {
+        const target = local('v128');
+        held.set(instruction, target);
+        code.push(...assign(target, constant ? wasm.splatConst(instruction.value) : [...get(pointer.get(instruction.buffer)!), ...wasm.loadSplat()]));
+      }
+    }
+    return { held, code };
+  }
+
+  const noSums = { register: [], memory: [], neuron: i32(0) };
+
+  function elementStage(stage: Stage): Code {
+    const { held, code } = hold(stage);
+    if (form === 'flat') {
+      const chunk = local('i32');
+      const chunked = stage.sums.length > 0;
+      const body = segment(stage, held, chunked ? smaller(minus(get(size.size), get(chunk)), i32(sumBlock)) : get(size.size),
+        (buffer) => at(buffer, get(chunk)), { ...noSums, register: stage.sums });
+      return [...code, ...(chunked ? forLoop(chunk, i32(0), get(size.size), i32(sumBlock), body) : body)];
+    }
+
+    const row = local('i32');
+    const before = local('i32');
+    const outer = local('i32');
+    const between = local('i32');
+    const neuron = local('i32');
+    const element = local('i32');
+    const neuronSums = stage.sums.filter(({ buffer }) => buffer.domain === 'neuron');
+    const tensorSums = stage.sums.filter(({ buffer }) => buffer.domain === 'tensor');
+    const neurons = minus(get(neuronEnd), get(neuronStart));
+    const clear = (buffer: Buffer): Code => [
+      ...accumulator(buffer, get(neuronStart)), ...i32(0), ...times(neurons, i32(8)), ...wasm.memoryFill,
+      ...(form === 'columns' ? [...partial(buffer, i32(0)), ...i32(0), ...shiftLeft(get(size.neurons), 2), ...wasm.memoryFill] : []),
+    ];
+    const eachNeuron = (body: Code): Code => forLoop(neuron, get(neuronStart), get(neuronEnd), i32(1), body);
+    const finish = (buffer: Buffer): Code => eachNeuron([...at(buffer, get(neuron)), ...accumulator(buffer, get(neuron)), ...wasm.f64Load(0), ...wasm.f32Demote, ...wasm.f32Store(0)]);
+
+    let rowBody: Code;
+    if (form === 'columns') {
+      const gather = neuronSums.flatMap(({ buffer }) => eachNeuron([
+        ...accumulator(buffer, get(neuron)), ...accumulator(buffer, get(neuron)), ...wasm.f64Load(0),
+        ...partial(buffer, get(neuron)), ...wasm.f32Load(0), ...wasm.f64Promote, ...wasm.f64Add, ...wasm.f64Store(0),
+        ...partial(buffer, get(neuron)), ...i32(0), ...i32(4), ...wasm.memoryFill,
+      ]));
+      const firstNeuron = times(get(outer), get(size.neuronsInner));
+      rowBody = [
+        ...segment(stage, held, get(size.neuronsInner),
+          (buffer) => at(buffer, buffer.domain === 'neuron' ? firstNeuron : times(get(row), get(size.neuronsInner))),
+          { register: tensorSums, memory: neuronSums, neuron: firstNeuron }),
+        ...assign(row, plus(get(row), i32(1))),
+        ...(gather.length > 0
+          ? ifThen([...get(row), ...i32(rowBlock - 1), ...wasm.i32And, ...i32(0), ...wasm.i32Equal], gather)
+          : []),
+      ];
+      return [
+        ...code, ...neuronSums.flatMap(({ buffer }) => clear(buffer)), ...assign(row, i32(0)),
+        ...rows(rowBody), ...gather, ...neuronSums.flatMap(({ buffer }) => finish(buffer)),
+      ];
+    }
+
+    // A run: values of its neuron are splat once.
+    const runHeld = new Map(held);
+    const splats: number[] = [];
+    for (const instruction of stage.instructions) {
+      if (instruction.op === 'load' && instruction.buffer.domain === 'neuron') {
+        const target = local('v128');
+        runHeld.set(instruction, target);
+        splats.push(...assign(target, [...at(instruction.buffer, get(neuron)), ...wasm.loadSplat()]));
+      }
+    }
+    const inner = local('i32');
+    const chunk = local('i32');
+    const run = [
+      ...assign(neuron, plus(times(get(outer), get(size.neuronsInner)), get(inner))),
+      ...assign(element, times(plus(times(get(row), get(size.neuronsInner)), get(inner)), get(size.after))),
+      ...splats,
+      ...forLoop(chunk, i32(0), get(size.after), i32(sumBlock), segment(stage, runHeld, smaller(minus(get(size.after), get(chunk)), i32(sumBlock)),
+        (buffer) => at(buffer, plus(get(element), get(chunk))), { ...noSums, register: stage.sums, neuron: get(neuron) })),
+    ];
+    rowBody = [...forLoop(inner, get(blockStart), get(blockEnd), i32(1), run), ...assign(row, plus(get(row), i32(1)))];
+    return [
+      ...code, ...neuronSums.flatMap(({ buffer }) => clear(buffer)), ...assign(row, i32(0)),
+      ...rows(rowBody), ...neuronSums.flatMap(({ buffer }) => finish(buffer)),
+    ];
+
+    function rows(body: Code): Code {
+      return forLoop(before, i32(0), get(size.before), i32(1),
+        forLoop(outer, i32(0), get(size.neuronsOuter), i32(1),
+          forLoop(between, i32(0), get(size.between), i32(1), body)));
+    }
+  }
+
+  function neuronStage(stage: Stage): Code {
+    const { held, code } = hold(stage);
+    const body = segment(stage, held, minus(get(neuronEnd), get(neuronStart)),
+      (buffer) => at(buffer, get(neuronStart)), { ...noSums, register: stage.sums });
+    return [...code, ...body];
+  }
+
+  const tensorStage = (stage: Stage): Code => {
+    const { held, code } = hold(stage);
+    return [...code, ...segment(stage, held, i32(1), (buffer) => get(pointer.get(buffer)!), noSums)];
+  };
+
+  const finishTensorSums = (stage: Stage): Code => stage.sums.filter(({ buffer }) => buffer.domain === 'tensor')
+    .flatMap(({ buffer }) => [...get(pointer.get(buffer)!), ...accumulator(buffer, []), ...wasm.f64Load(0), ...wasm.f32Demote, ...wasm.f32Store(0)]);
+
+  const sweeps = plan.stages.filter(({ domain }) => domain !== 'tensor');
+  const printSweep = (stage: Stage): Code => (stage.domain === 'element' ? elementStage(stage) : neuronStage(stage));
+  const block = (end: Code, body: Code): Code => [
+    ...assign(blockEnd, end),
+    ...assign(neuronStart, get(blockStart)),
+    ...assign(neuronEnd, times(get(blockEnd), get(size.neuronsOuter))),
+    ...body,
+  ];
+  const body = isLocal(plan)
+    ? [
+        ...forLoop(blockStart, i32(0), get(size.neuronsInner), get(size.block),
+          block(smaller(plus(get(blockStart), get(size.block)), get(size.neuronsInner)), sweeps.flatMap(printSweep))),
+        ...sweeps.flatMap(finishTensorSums),
+        ...plan.stages.filter(({ domain }) => domain === 'tensor').flatMap(tensorStage),
+      ]
+    : block(get(size.neuronsInner), plan.stages.flatMap((stage) => [
+        ...(stage.domain === 'tensor' ? tensorStage(stage) : printSweep(stage)),
+        ...finishTensorSums(stage),
+      ]));
+
+  const code = [
+    ...sizes.flatMap((name, i) => assign(size[name], word(i))),
+    ...[...pointer.values()].flatMap((target, i) => assign(target, word(pointers + i))),
+    ...scalar.flatMap((target, i) => assign(target, [...get(0), ...wasm.loadSplat(4 * (scalars + i))])),
+    ...plan.buffers.filter(({ role, domain }) => role === 'sum' && domain === 'tensor')
+      .flatMap((buffer) => [...accumulators(buffer), ...i32(0), ...i32(8), ...wasm.memoryFill]),
+    ...body,
+  ];
+  return encodeModule(locals, code, shared);
+}

@@ -1,0 +1,57 @@
+/** From a rule to the plans that an executor runs. */
+import { constant, input, mul, type DeviceDomain, type Expression } from './expression.js';
+import type { Layout } from './layout.js';
+import { makePlan, type Buffer, type Output, type Plan } from './plan.js';
+import { inputsOf, updateOf, type Rule } from './rule.js';
+
+export const variableBuffer: Buffer = { name: 'w', domain: 'element', role: 'variable' };
+export const gradientBuffer: Buffer = { name: 'g', domain: 'element', role: 'gradient' };
+/** The factor of the step-wide stage: one value for all gradients of a step. */
+export const gradientScaleBuffer: Buffer = { name: 'gradientScale', domain: 'tensor', role: 'stepWide' };
+
+const slotBuffers = (rule: Rule): Record<string, Buffer> =>
+  Object.fromEntries(Object.entries(rule.slots).map(([name, domain]) => [name, { name, domain: domain as DeviceDomain, role: 'slot' as const }]));
+
+/** The plan of a rule's update; `scaled` if a step-wide factor multiplies the gradient first. */
+export function planUpdate(rule: Rule, scaled: boolean): Plan {
+  const slots = slotBuffers(rule);
+  const buffers: Record<string, Buffer> = { w: variableBuffer, g: gradientBuffer, gradientScale: gradientScaleBuffer, ...slots };
+  const g = inputsOf(rule).g;
+  const { after } = updateOf(rule, scaled ? mul(g, input('gradientScale', 'tensor')) : g);
+  return makePlan(rule.name, buffers, outputsOf(after, buffers));
+}
+
+/** The plan that is run once on a weight before its first forward pass, if the rule has one. */
+export function planPrepare(rule: Rule): Plan | undefined {
+  const values = rule.prepare?.({ w: inputsOf(rule).w });
+  const buffers = { w: variableBuffer };
+  return values && makePlan(`${rule.name}.prepare`, buffers, outputsOf(values, buffers));
+}
+
+const outputsOf = (values: Readonly<Record<string, Expression | number>>, buffers: Readonly<Record<string, Buffer>>): Output[] =>
+  Object.entries(values).map(([name, value]) => ({ buffer: buffers[name], value: typeof value === 'number' ? constant(value) : value }));
+
+/** A computation over all gradients of a step that comes before every rule: sums of each, added up, then one number. */
+export type StepWideStage = {
+  readonly sums: Plan;
+  /** The result from the totals, which it reads as inputs named like the readings of `sums`. */
+  readonly result: Expression;
+  /** The same as a plan, for executors whose totals stay on the device. */
+  readonly combine: Plan;
+};
+
+/** Makes a step-wide stage whose result scales the gradients. */
+export function planStepWide(name: string, sums: Readonly<Record<string, Expression>>, result: (totals: Record<string, Expression>) => Expression): StepWideStage {
+  const readings = Object.keys(sums).map((reading): Buffer => ({ name: reading, domain: 'tensor', role: 'reading' }));
+  const totals = Object.fromEntries(readings.map((buffer) => [buffer.name, input(buffer.name, 'tensor')]));
+  const expression = result(totals);
+  return {
+    sums: makePlan(name, { g: gradientBuffer }, readings.map((buffer) => ({ buffer, value: sums[buffer.name] }))),
+    result: expression,
+    combine: makePlan(name, Object.fromEntries(readings.map((buffer) => [buffer.name, buffer])), [{ buffer: gradientScaleBuffer, value: expression }]),
+  };
+}
+
+/** The shape in which a slot is saved. */
+export const slotShape = (domain: DeviceDomain, shape: readonly number[], layout: Layout): number[] =>
+  domain === 'element' ? [...shape] : domain === 'neuron' ? [layout.neurons] : [];

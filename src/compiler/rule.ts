@@ -1,0 +1,115 @@
+/** An update rule as its author writes it, and the outputs that the compiler makes of it. */
+import { check, checkNames } from '../check.js';
+import { equal, input, scalar, select, type DeviceDomain, type Expression, type Operand } from './expression.js';
+
+/** What the host knows of one variable at one step; a rule's own hyperparameters stand beside these. */
+export type HostValues = {
+  /** The scheduled rate, already multiplied by the group's scale. */
+  readonly learningRate: number;
+  /** The group's decay; 0 for variables that do not decay. */
+  readonly weightDecay: number;
+  /** Updates that this variable has had before this one. */
+  readonly count: number;
+  /** The optimizer's steps before this one. */
+  readonly step: number;
+  readonly size: number;
+  readonly neurons: number;
+  readonly fanIn: number;
+  readonly [hyperparameter: string]: number;
+};
+
+/** Named expressions: the weight `w`, the gradient `g` and the slots. */
+export type Values = Readonly<Record<string, Expression>>;
+
+/** What a rule returns: new values for `w` and for slots. A slot that is left out keeps its value. */
+export type NewValues = Readonly<Record<string, Operand>>;
+
+/** What the optimizer knows a slot to be; probes look for these. */
+export type Roles = { readonly momentum?: string; readonly secondMoment?: string };
+
+export type RuleOptions<Slot extends string = string> = {
+  /** Letters and digits. */
+  readonly name: string;
+  /** What is kept between steps, and what each value varies over. */
+  readonly slots?: Readonly<Record<Slot, DeviceDomain>>;
+  readonly roles?: Roles;
+  /** Applied once to the weight, before the first forward pass. */
+  readonly prepare?: (values: { readonly w: Expression }) => NewValues;
+  /** Slot values at a variable's first update; 0 where nothing is said. */
+  readonly initial?: (values: { readonly w: Expression; readonly g: Expression }, scalars: Values) => NewValues;
+  /** Computes the scalars of a step in double precision. */
+  readonly host?: (values: HostValues) => Readonly<Record<string, number>>;
+  /** The rule itself. */
+  readonly update: (values: { readonly w: Expression; readonly g: Expression } & Readonly<Record<Slot, Expression>>, scalars: Values) => NewValues;
+};
+
+export type Rule = Required<Pick<RuleOptions, 'slots' | 'roles'>> & RuleOptions;
+
+const isName = (text: unknown): boolean => typeof text === 'string' && /^[a-zA-Z][a-zA-Z0-9]*$/.test(text);
+
+/**
+ * Defines an update rule, once, for every backend.
+ *
+ * @example
+ * const signDescent = defineRule({
+ *   name: 'signDescent',
+ *   slots: { m: 'element' },
+ *   host: ({ learningRate, beta }) => ({ learningRate, beta }),
+ *   update: ({ w, g, m }, s) => {
+ *     const next = mix(m, g, s.beta);
+ *     return { w: sub(w, mul(s.learningRate, sign(next))), m: next };
+ *   },
+ * });
+ * @throws if the name or a slot's name is not made of letters and digits, or a slot's domain is unknown.
+ */
+export function defineRule<Slot extends string = never>(options: RuleOptions<Slot>): Rule {
+  checkNames('defineRule', options, ['name', 'slots', 'roles', 'prepare', 'initial', 'host', 'update']);
+  const { name, slots = {}, roles = {} } = options;
+  check(isName(name), 'defineRule', 'name', 'be letters and digits', name);
+  const owner = `rule ${name}`;
+  for (const [slot, domain] of Object.entries(slots)) {
+    check(isName(slot) && !['w', 'g', 'count'].includes(slot), owner, 'slots', "be named with letters and digits, and not 'w', 'g' or 'count'", slot);
+    check(['element', 'neuron', 'tensor'].includes(domain as string), owner, `slots.${slot}`, "be 'element', 'neuron' or 'tensor'", domain);
+  }
+  for (const [role, slot] of Object.entries(roles)) check(Object.hasOwn(slots, slot), owner, `roles.${role}`, 'name a slot', slot);
+  check(typeof options.update === 'function', owner, 'update', 'be a function', options.update);
+  return { ...options, slots, roles } as unknown as Rule;
+}
+
+/** Cannot be the name of a rule's scalar. */
+export const COUNT = '#count';
+
+/** Hands out a host scalar for every name that a rule asks for. */
+const scalarsOf = (): Values => new Proxy({}, { get: (_, name: string) => scalar(name) });
+
+/** The rule's inputs as expressions. */
+export const inputsOf = (rule: Rule): Values => ({
+  w: input('w', 'element'),
+  g: input('g', 'element'),
+  ...Object.fromEntries(Object.entries(rule.slots).map(([slot, domain]) => [slot, input(slot, domain)])),
+});
+
+/** The new values of a rule's update, for a gradient that may already be scaled by the step-wide stage. */
+export function updateOf(rule: Rule, gradient: Expression): { before: Values; after: NewValues } {
+  const scalars = scalarsOf();
+  const before: Record<string, Expression> = { ...inputsOf(rule), g: gradient };
+  const initial: NewValues = rule.initial?.({ w: before.w, g: gradient }, scalars) ?? {};
+  for (const [slot, value] of Object.entries(initial)) before[slot] = select(equal(scalar(COUNT), 0), value, before[slot]);
+  const after = rule.update(before as Parameters<Rule['update']>[0], scalars);
+  for (const [given, values] of [['initial', initial], ['update', after]] as const) {
+    for (const name of Object.keys(values)) {
+      check(name in rule.slots || (name === 'w' && given === 'update'), `rule ${rule.name}`, given, `give ${given === 'update' ? 'w and ' : ''}slots only`, name);
+    }
+  }
+  // A slot that has an initial value and no other must keep it past the first step.
+  return { before, after: { ...initialSlots(initial, before), ...after } };
+}
+
+const initialSlots = (initial: NewValues, before: Values): NewValues =>
+  Object.fromEntries(Object.keys(initial).map((slot) => [slot, before[slot]]));
+
+/** Every scalar that the rule's expressions may ask for. */
+export const hostScalars = (rule: Rule, values: HostValues): Readonly<Record<string, number>> => ({
+  ...(rule.host ? rule.host(values) : values),
+  [COUNT]: values.count,
+});

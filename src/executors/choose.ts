@@ -1,0 +1,42 @@
+/** Which executor serves the current backend. */
+import { backend, getBackend } from '@tensorflow/tfjs-core';
+import { simdModule } from '../compiler/wasm-module.js';
+import type { Executor } from './executor.js';
+import { OpsExecutor } from './ops.js';
+import { BackendHeap, findBackendMemory, PrivateHeap, type WasmBackend } from './wasm-heap.js';
+import { WasmExecutor } from './wasm.js';
+
+/** What an optimizer may ask for: the fastest for the backend, or tfjs operations. */
+export type ExecutorChoice = 'auto' | 'ops';
+
+const warned = new Set<string>();
+
+function fallBack(reason: string): Executor {
+  if (!warned.has(reason)) console.warn(`tfjs-warmup: no fused kernels, tfjs operations instead: ${reason}`);
+  warned.add(reason);
+  return new OpsExecutor();
+}
+
+/** Why this place cannot compile WebAssembly with SIMD, or undefined. */
+function whyNoKernels(): string | undefined {
+  if (typeof WebAssembly === 'undefined') return 'there is no WebAssembly here';
+  if (!WebAssembly.validate(simdModule)) return 'WebAssembly has no SIMD here';
+  try {
+    return void new WebAssembly.Module(simdModule);
+  } catch (error) {
+    return `WebAssembly cannot be compiled here (a Content-Security-Policy needs 'wasm-unsafe-eval'): ${(error as Error).message}`;
+  }
+}
+
+/** Makes the executor for the current backend: fused wasm kernels on the wasm and cpu backends, tfjs operations elsewhere. */
+export function chooseExecutor(choice: ExecutorChoice): Executor {
+  if (choice === 'ops') return new OpsExecutor();
+  const current = backend() as unknown as Partial<WasmBackend>;
+  const onWasm = current.wasm !== undefined;
+  if (!onWasm && getBackend() !== 'cpu') return new OpsExecutor();
+  const reason = whyNoKernels();
+  if (reason) return fallBack(reason);
+  if (!onWasm) return new WasmExecutor(new PrivateHeap());
+  const memory = findBackendMemory(current);
+  return memory ? new WasmExecutor(new BackendHeap(current as WasmBackend, memory)) : fallBack('this build of the wasm backend does not show its memory');
+}

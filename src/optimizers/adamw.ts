@@ -1,0 +1,39 @@
+import { adamW } from '../rules/adamw.js';
+import { beta, epsilon } from './hyperparameters.js';
+import { FusedOptimizer, type CommonOptions } from './optimizer.js';
+
+export type AdamWOptions = CommonOptions & {
+  /** Decay rate of the first moment, in [0, 1). Default 0.9. */
+  readonly beta1?: number;
+  /** Decay rate of the second moment, in [0, 1). Default 0.999. */
+  readonly beta2?: number;
+  /** Keeps the divisor from zero, in [0, Infinity). Default 1e-8. */
+  readonly epsilon?: number;
+};
+
+/** The hyperparameters that AdamW shares with its relatives. */
+export const adamHyperparameters = { beta1: /* @__PURE__ */ beta(0.9), beta2: /* @__PURE__ */ beta(0.999), epsilon };
+
+/**
+ * Adam with decoupled weight decay.
+ *
+ * m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2;
+ * w <- (1 - learningRate weightDecay) w - learningRate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon), t = 1, 2, ...
+ *
+ * Weight decay: default 0.01. Slots: m and v, of the variable's shape.
+ *
+ * @throws for an option that is unknown or out of range.
+ * @see Loshchilov and Hutter, Decoupled weight decay regularization (arXiv 1711.05101), Algorithm 2.
+ * @example
+ * const optimizer = new AdamW({ learningRate: 1e-3, weightDecay: 0.1, clipNorm: 1 });
+ * optimizer.minimize(() => loss(model.predict(x), y));
+ */
+export class AdamW extends FusedOptimizer {
+  static get className() {
+    return 'AdamW';
+  }
+
+  constructor(options: AdamWOptions) {
+    super('AdamW', { weightDecay: 0.01, decoupled: true, hyperparameters: adamHyperparameters, rule: () => adamW }, options);
+  }
+}

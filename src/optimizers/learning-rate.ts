@@ -1,0 +1,43 @@
+/** A learning rate as users give it: a number, a schedule, or a function of the step. */
+import { check, checkNumber } from '../check.js';
+import type { Schedule, ScheduleSpec } from '../schedules/schedule.js';
+
+export type LearningRate = number | Schedule | ((step: number) => number);
+
+const isSchedule = (rate: LearningRate): rate is Schedule => typeof rate === 'function' && 'spec' in rate;
+
+export function checkLearningRate(owner: string, option: string, rate: unknown): asserts rate is LearningRate {
+  if (typeof rate === 'number') checkNumber(owner, option, rate, '[0, Infinity)');
+  else check(typeof rate === 'function', owner, option, 'be a number in [0, Infinity), a schedule or a function of the step', rate);
+}
+
+/** The rate at a step; throws if a function gives anything but a finite number of at least 0. */
+export function rateAt(owner: string, option: string, rate: LearningRate, step: number): number {
+  if (typeof rate === 'number') return rate;
+  const value = rate(step);
+  checkNumber(owner, `${option} at step ${step}`, value, '[0, Infinity)');
+  return value;
+}
+
+/** The rate as plain JSON. */
+export function rateConfig(owner: string, option: string, rate: LearningRate): number | ScheduleSpec {
+  if (typeof rate === 'number') return rate;
+  if (isSchedule(rate)) return rate.spec;
+  throw new Error(`${owner}: ${option} is a plain function, which cannot be saved; use a schedule of tfjs-warmup/schedules`);
+}
+
+type Revive = (spec: ScheduleSpec) => Schedule;
+
+let revive: Revive | undefined;
+
+/** Sets how saved schedules come back: an optimizer imported alone does not carry all schedules. */
+export const setScheduleReviver = (reviver: Revive): void => {
+  revive = reviver;
+};
+
+/** The rate from plain JSON. */
+export function rateFromConfig(owner: string, option: string, config: number | ScheduleSpec): LearningRate {
+  if (typeof config === 'number') return config;
+  if (!revive) throw new Error(`${owner}: ${option} was saved as a schedule; call registerOptimizers() before loading`);
+  return revive(config);
+}

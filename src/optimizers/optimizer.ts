@@ -1,0 +1,318 @@
+/** The base of all optimizers: options, counts, state and the order of a step. What an update is, its rule says. */
+import { backend, engine, Optimizer, scalar, type NamedTensorMap, type Scalar, type serialization, type Tensor, type Variable } from '@tensorflow/tfjs-core';
+import { check, checkNames, checkNumber, show } from '../check.js';
+import { layoutOf, type Layout } from '../compiler/layout.js';
+import type { Plan } from '../compiler/plan.js';
+import { planPrepare, planUpdate, slotShape } from '../compiler/program.js';
+import { hostScalars, type Rule } from '../compiler/rule.js';
+import { chooseExecutor, type ExecutorChoice } from '../executors/choose.js';
+import type { Executor, Job } from '../executors/executor.js';
+import { clipByGlobalNorm } from '../rules/global-norm.js';
+import { checkGroups, checkGroupsUsed, groupsConfig, groupsFromConfig, settingsOf, type Group, type VariableSettings } from './groups.js';
+import type { Hyperparameter } from './hyperparameters.js';
+import { checkLearningRate, rateAt, rateConfig, rateFromConfig, type LearningRate } from './learning-rate.js';
+import { disposeSaved, groupByVariable, matchSaved, type NamedTensor, type SavedVariable } from './state.js';
+
+/** Options that every optimizer takes. */
+export type CommonOptions = {
+  /** A number in [0, Infinity), a schedule, or a function of the step. */
+  readonly learningRate: LearningRate;
+  /** In [0, Infinity); applies to variables of rank 2 and up unless a group says otherwise. */
+  readonly weightDecay?: number;
+  /** Settings of their own for some variables. */
+  readonly groups?: readonly Group[];
+  /** Scales all gradients of a step by min(1, clipNorm / |g|), |g| the norm over all of them. Default: no clipping. */
+  readonly clipNorm?: number;
+  /** 'auto': fused kernels where the backend allows them. 'ops': tfjs operations everywhere. Default 'auto'. */
+  readonly executor?: ExecutorChoice;
+};
+
+/** What sets one optimizer apart. */
+export type Definition = {
+  readonly weightDecay: number;
+  /** True if weights are multiplied by 1 - learningRate * weightDecay, which must not turn their sign. */
+  readonly decoupled: boolean;
+  readonly hyperparameters: Readonly<Record<string, Hyperparameter>>;
+  /** The rule of a variable. */
+  readonly rule: (settings: VariableSettings, options: Readonly<Record<string, unknown>>) => Rule;
+};
+
+const commonNames = ['learningRate', 'weightDecay', 'groups', 'clipNorm', 'executor'] as const;
+
+/** A variable as the optimizer knows it. */
+type Entry = {
+  readonly settings: VariableSettings;
+  readonly rule: Rule;
+  readonly plan: Plan;
+  readonly layout: Layout;
+  /** The shapes of the slots. */
+  readonly slots: Readonly<Record<string, readonly number[]>>;
+  count: number;
+  prepared: boolean;
+};
+
+type Gradients = NamedTensorMap | readonly ({ name: string; tensor?: Tensor | null } | null | undefined)[];
+
+/** Half-precision backends round an epsilon below this to 0. */
+const smallestHalfEpsilon = 1e-4;
+
+export abstract class FusedOptimizer extends Optimizer {
+  /** Every option, defaults written out. */
+  protected readonly options: Readonly<Record<string, unknown>>;
+  readonly #owner: string;
+  readonly #definition: Definition;
+  readonly #entries = new Map<string, Entry>();
+  readonly #plans = new Map<Rule, { update: Plan; prepare: Plan | undefined }>();
+  readonly #clip: ReturnType<typeof clipByGlobalNorm> | undefined;
+  #saved: SavedVariable[] = [];
+  #executor: Executor | undefined;
+  #backend: unknown;
+  #groupsChecked = false;
+  #disposed = false;
+
+  protected constructor(owner: string, definition: Definition, options: CommonOptions) {
+    super();
+    checkNames(owner, options, [...commonNames, ...Object.keys(definition.hyperparameters)]);
+    const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+    const defaults = Object.fromEntries(Object.entries(definition.hyperparameters).map(([name, { default: value }]) => [name, value]));
+    const all: Record<string, unknown> = { weightDecay: definition.weightDecay, groups: [], executor: 'auto', ...defaults, ...given };
+    checkLearningRate(owner, 'learningRate', all.learningRate);
+    checkNumber(owner, 'weightDecay', all.weightDecay, '[0, Infinity)');
+    checkGroups(owner, all.groups);
+    if (all.clipNorm !== undefined) checkNumber(owner, 'clipNorm', all.clipNorm, '(0, Infinity)');
+    check(all.executor === 'auto' || all.executor === 'ops', owner, 'executor', "be 'auto' or 'ops'", all.executor);
+    for (const [name, hyperparameter] of Object.entries(definition.hyperparameters)) hyperparameter.check(owner, name, all[name]);
+    this.#owner = owner;
+    this.#definition = definition;
+    this.options = Object.freeze(all);
+    this.#clip = all.clipNorm === undefined ? undefined : clipByGlobalNorm();
+  }
+
+  /** The rate of the next step. */
+  get currentLearningRate(): number {
+    return rateAt(this.#owner, 'learningRate', this.options.learningRate as LearningRate, this.iterations);
+  }
+
+  /** What runs the updates on the current backend: 'wasm', 'webgpu' or 'ops'. */
+  get executorName(): Executor['name'] {
+    return this.#currentExecutor().name;
+  }
+
+  /** What each variable got, in the order of their first appearance. */
+  describe(): (VariableSettings & { rule: string })[] {
+    return [...this.#entries.values()].map(({ settings, rule }) => ({ ...settings, rule: rule.name }));
+  }
+
+  /**
+   * Readies variables for their first forward pass. `minimize` and `model.fit` do this by themselves; a hand-made loop
+   * calls it once before its first gradient.
+   */
+  prepare(variables: readonly Variable[]): void {
+    this.#checkAlive();
+    const names = variables.map(({ name }) => name);
+    this.#admit(names);
+    for (const variable of variables) {
+      const entry = this.#entries.get(variable.name)!;
+      if (entry.prepared) continue;
+      const plan = this.#plans.get(entry.rule)!.prepare;
+      if (plan && entry.count === 0) this.#currentExecutor().prepare(variable, plan, entry.layout);
+      entry.prepared = true;
+    }
+  }
+
+  override computeGradients(f: () => Scalar, varList?: Variable[]): { value: Scalar; grads: NamedTensorMap } {
+    this.#checkAlive();
+    if (varList) {
+      this.prepare(varList);
+      return super.computeGradients(f, varList);
+    }
+    const result = super.computeGradients(f);
+    const variables = Object.keys(result.grads).filter((name) => result.grads[name]).map((name) => variableNamed(this.#owner, name));
+    const before = this.#unprepared(variables);
+    this.prepare(variables);
+    if (!before) return result;
+    // Without a list only the loss tells which variables it reads: their preparation has changed it.
+    result.value.dispose();
+    for (const gradient of Object.values(result.grads)) gradient?.dispose();
+    return super.computeGradients(f);
+  }
+
+  override applyGradients(gradients: Gradients): void {
+    this.#checkAlive();
+    const named = Array.isArray(gradients)
+      ? (gradients as readonly ({ name: string; tensor?: Tensor | null } | null | undefined)[]).filter((entry) => entry !== null && entry !== undefined)
+      : Object.entries(gradients as NamedTensorMap).map(([name, tensor]) => ({ name, tensor }));
+    const updates = named.flatMap(({ name, tensor }) => (tensor ? [{ variable: variableNamed(this.#owner, name), gradient: tensor }] : []));
+    for (const { variable, gradient } of updates) this.#checkUpdate(variable, gradient);
+    const learningRate = this.currentLearningRate;
+    const executor = this.#currentExecutor();
+    this.#admit(named.map(({ name }) => name), updates.map(({ variable }) => variable.name));
+    const jobs = updates.map(({ variable, gradient }) => this.#job(variable, gradient, learningRate));
+
+    executor.step(jobs, this.#clip && { stage: this.#clip, values: { clipNorm: this.options.clipNorm as number } });
+    for (const { variable } of updates) this.#entries.get(variable.name)!.count++;
+    this.incrementIterations();
+  }
+
+  override async getWeights(): Promise<NamedTensor[]> {
+    this.#checkAlive();
+    const executor = this.#executor;
+    const current = [...this.#entries].flatMap(([name, { count, slots }]) => [
+      { name: `${name}/count`, tensor: scalar(count, 'int32') as Tensor },
+      ...Object.keys(slots).map((slot) => ({ name: `${name}/${slot}`, tensor: executor!.read(name, slot) })),
+    ]);
+    const waiting = this.#saved.flatMap(({ name, tensors }) => [...tensors].map(([slot, tensor]) => ({ name: `${name}/${slot}`, tensor: tensor.clone() })));
+    return [await this.saveIterations(), ...current, ...waiting];
+  }
+
+  override async setWeights(weights: NamedTensor[]): Promise<void> {
+    this.#checkAlive();
+    const [first] = weights;
+    if (first?.name.split('/').at(-1) !== 'iter') throw new Error(`${this.#owner}: the first saved weight must be 'iter', got ${show(first?.name)}`);
+    const malformed = weights.slice(1).find(({ name }) => !name.includes('/'));
+    if (malformed) throw new Error(`${this.#owner}: saved weights must be named <variable>/<slot>, got ${show(malformed.name)}`);
+    const slots = await this.extractIterations(weights);
+    disposeSaved(this.#saved);
+    this.#entries.clear();
+    this.#executor?.dispose();
+    this.#executor = undefined;
+    this.#saved = groupByVariable(slots);
+  }
+
+  getConfig(): serialization.ConfigDict {
+    const { learningRate, groups, ...rest } = this.options;
+    return {
+      ...rest,
+      learningRate: rateConfig(this.#owner, 'learningRate', learningRate as LearningRate),
+      groups: groupsConfig(groups as Group[]),
+    } as unknown as serialization.ConfigDict;
+  }
+
+  static override fromConfig<T extends serialization.Serializable>(cls: serialization.SerializableConstructor<T>, config: serialization.ConfigDict): T {
+    const { learningRate, groups, ...rest } = config as Record<string, never>;
+    return new cls({
+      ...rest,
+      learningRate: rateFromConfig(cls.className ?? cls.name, 'learningRate', learningRate),
+      groups: groupsFromConfig(groups),
+    });
+  }
+
+  /** Frees all state; the optimizer cannot be used after. */
+  override dispose(): void {
+    disposeSaved(this.#saved);
+    this.#saved = [];
+    this.#executor?.dispose();
+    this.#executor = undefined;
+    this.#entries.clear();
+    this.#disposed = true;
+  }
+
+  #checkAlive(): void {
+    if (this.#disposed) throw new Error(`${this.#owner}: this optimizer was disposed; make a new one`);
+  }
+
+  #unprepared(variables: readonly Variable[]): boolean {
+    this.#admit(variables.map(({ name }) => name));
+    return variables.some(({ name }) => {
+      const { rule, prepared, count } = this.#entries.get(name)!;
+      return !prepared && count === 0 && this.#plans.get(rule)!.prepare !== undefined;
+    });
+  }
+
+  #checkUpdate(variable: Variable, gradient: Tensor): void {
+    const { name, dtype, shape } = variable;
+    const owner = `${this.#owner}: variable ${show(name)}`;
+    check(dtype === 'float32', owner, 'dtype', "be 'float32'", dtype);
+    check(gradient.dtype === 'float32', owner, "its gradient's dtype", "be 'float32'", gradient.dtype);
+    const known = this.#entries.get(name)?.settings.shape ?? shape;
+    check(known.join() === shape.join(), owner, 'shape', `stay ${show(known)}`, shape);
+    check(gradient.shape.join() === shape.join(), owner, "its gradient's shape", `be ${show(shape)}`, gradient.shape);
+  }
+
+  /** Makes entries for variables seen for the first time; nothing changes if one of them is refused. */
+  #admit(names: readonly string[], needed: readonly string[] = names): void {
+    if (!this.#groupsChecked) checkGroupsUsed(this.#owner, this.options.groups as Group[], Object.keys(engine().registeredVariables));
+    this.#groupsChecked = true;
+    const unknown = names.filter((name) => !this.#entries.has(name));
+    if (unknown.length === 0) return;
+    const newcomers = unknown.map((name) => this.#newEntry(variableNamed(this.#owner, name)));
+    const saved = matchSaved(this.#owner, this.#saved, newcomers.map((entry) => ({ name: entry.settings.name, slots: entry.slots, entry })));
+    const states = new Map([...saved].map(([{ name }, state]) => [name, state]));
+    for (const entry of newcomers) {
+      const { name } = entry.settings;
+      const state = states.get(name);
+      if (!state && !needed.includes(name)) continue;
+      this.#currentExecutor().create(name, entry.slots);
+      this.#entries.set(name, entry);
+      if (!state) continue;
+      this.#restore(name, state);
+      entry.count = state.tensors.get('count')!.dataSync()[0];
+      disposeSaved([state]);
+      this.#saved.splice(this.#saved.indexOf(state), 1);
+    }
+  }
+
+  #restore(name: string, { tensors }: SavedVariable): void {
+    for (const [slot, tensor] of tensors) if (slot !== 'count') this.#currentExecutor().write(name, slot, tensor);
+  }
+
+  #newEntry({ name, shape }: Variable): Entry {
+    const settings = settingsOf(this.#owner, this.options.groups as Group[], this.options.weightDecay as number, { name, shape });
+    const layout = layoutOf(`${this.#owner}: variable ${show(name)}`, shape, settings.neuronAxis);
+    const rule = this.#definition.rule(settings, this.options);
+    const plans = this.#plans.get(rule) ?? { update: planUpdate(rule, this.#clip !== undefined), prepare: planPrepare(rule) };
+    this.#plans.set(rule, plans);
+    const slots = Object.fromEntries(Object.entries(rule.slots).map(([slot, domain]) => [slot, slotShape(domain, shape, layout)]));
+    return { settings, rule, plan: plans.update, layout, slots, count: 0, prepared: false };
+  }
+
+  #job(variable: Variable, gradient: Tensor, rate: number): Job {
+    const { settings, rule, plan, layout, count } = this.#entries.get(variable.name)!;
+    const learningRate = rate * settings.learningRateScale;
+    if (this.#definition.decoupled) {
+      check(learningRate * settings.weightDecay < 1, `${this.#owner}: variable ${show(variable.name)}`, 'learningRate * weightDecay', 'be below 1, or the decay turns the sign of the weights', learningRate * settings.weightDecay);
+    }
+    const numbers = Object.fromEntries(Object.keys(this.#definition.hyperparameters).map((name) => [name, Number(this.options[name])]));
+    const values = hostScalars(rule, {
+      ...numbers,
+      learningRate,
+      weightDecay: settings.weightDecay,
+      count,
+      step: this.iterations,
+      size: layout.size,
+      neurons: layout.neurons,
+      fanIn: layout.fanIn,
+    });
+    return { variable, gradient, plan, layout, values };
+  }
+
+  /** The executor of the current backend; slots move along when the backend has changed. */
+  #currentExecutor(): Executor {
+    const current = backend();
+    if (this.#executor && this.#backend === current) return this.#executor;
+    const epsilon = this.options.epsilon as number | undefined;
+    if (epsilon !== undefined && current.floatPrecision() === 16) {
+      check(epsilon >= smallestHalfEpsilon, this.#owner, 'epsilon', `be at least ${smallestHalfEpsilon} on a backend of half precision, where it would be 0`, epsilon);
+    }
+    const next = chooseExecutor(this.options.executor as ExecutorChoice);
+    const previous = this.#executor;
+    for (const [name, { slots }] of previous ? this.#entries : []) {
+      next.create(name, slots);
+      for (const slot of Object.keys(slots)) {
+        const tensor = previous!.read(name, slot);
+        next.write(name, slot, tensor);
+        tensor.dispose();
+      }
+    }
+    previous?.dispose();
+    this.#executor = next;
+    this.#backend = current;
+    return next;
+  }
+}
+
+function variableNamed(owner: string, name: string): Variable {
+  const variable = engine().registeredVariables[name];
+  if (!variable) throw new Error(`${owner}: there is no variable named ${show(name)}; it may have been disposed`);
+  return variable;
+}

@@ -1,0 +1,27 @@
+import { serialization } from '@tensorflow/tfjs-core';
+import type { Rule } from '../compiler/rule.js';
+import { scheduleFrom } from '../schedules/spec.js';
+import { AdamW } from './adamw.js';
+import { GIAdam } from './gi-adam.js';
+import { setScheduleReviver } from './learning-rate.js';
+import { Lion } from './lion.js';
+import { registerRule, RuleOptimizer } from './rule-optimizer.js';
+import { SGDMomentum } from './sgd-momentum.js';
+
+const optimizers = [AdamW, GIAdam, Lion, SGDMomentum, RuleOptimizer];
+
+/**
+ * Makes all optimizers known to `tf.loadLayersModel`, with the schedules and rules that were saved in them.
+ *
+ * Call it once before loading; training and saving do not need it.
+ *
+ * @param options.rules rules of your own that saved models use.
+ * @example
+ * registerOptimizers();
+ * const model = await tf.loadLayersModel('file://model/model.json');
+ */
+export function registerOptimizers({ rules = [] }: { readonly rules?: readonly Rule[] } = {}): void {
+  for (const optimizer of optimizers) serialization.registerClass(optimizer as unknown as serialization.SerializableConstructor<serialization.Serializable>);
+  rules.forEach(registerRule);
+  setScheduleReviver(scheduleFrom);
+}

@@ -1,0 +1,37 @@
+import { sgdMomentum } from '../rules/sgd-momentum.js';
+import { beta, flag } from './hyperparameters.js';
+import { FusedOptimizer, type CommonOptions } from './optimizer.js';
+
+export type SGDMomentumOptions = CommonOptions & {
+  /** In [0, 1). Default 0.9. */
+  readonly momentum?: number;
+  /** Looks one step ahead. Default false. */
+  readonly nesterov?: boolean;
+};
+
+/**
+ * Stochastic gradient descent with momentum, as in PyTorch.
+ *
+ * g <- g + weightDecay w; m <- momentum m + g; w <- w - learningRate m, or with Nesterov w - learningRate (g + momentum m).
+ *
+ * Weight decay: default 0, added to the gradient. Slots: m, of the variable's shape.
+ *
+ * @throws for an option that is unknown or out of range.
+ * @see Sutskever et al., On the importance of initialization and momentum in deep learning (ICML 2013), section 2.
+ * @example
+ * const optimizer = new SGDMomentum({ learningRate: 0.1, nesterov: true });
+ */
+export class SGDMomentum extends FusedOptimizer {
+  static get className() {
+    return 'SGDMomentum';
+  }
+
+  constructor(options: SGDMomentumOptions) {
+    const rules = { true: sgdMomentum(true), false: sgdMomentum(false) };
+    super(
+      'SGDMomentum',
+      { weightDecay: 0, decoupled: false, hyperparameters: { momentum: beta(0.9), nesterov: flag(false) }, rule: (_, { nesterov }) => rules[`${nesterov as boolean}`] },
+      options,
+    );
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Clipping by the global norm: the factor min(1, clipNorm / |g|) over the gradients of all variables.
+ *
+ * The squares are summed in three ranges of |g|, each scaled by a power of two, so that no gradient overflows or
+ * underflows float32. Source: J. Blue, A portable Fortran program to find the Euclidean norm of a vector, ACM TOMS 4 (1978).
+ */
+import { abs, add, div, equal, input, less, mul, scalar, select, sqrt, square, tensorSum, type Expression } from '../compiler/expression.js';
+import { planStepWide } from '../compiler/program.js';
+
+/** Squares of values below this cannot overflow, even 2^27 of them. */
+const large = 2 ** 50;
+/** Squares of values from this on are normal numbers. */
+const small = 2 ** -50;
+const largeScale = 2 ** -78;
+const smallScale = 2 ** 76;
+
+function sums(g: Expression): Record<'large' | 'middle' | 'small', Expression> {
+  const size = abs(g);
+  return {
+    // NaN and infinities count as large, so that the norm shows them.
+    large: tensorSum(select(less(size, large), 0, square(mul(g, largeScale)))),
+    middle: tensorSum(select(less(size, large), select(less(size, small), 0, square(g)), 0)),
+    small: tensorSum(select(less(size, small), square(mul(g, smallScale)), 0)),
+  };
+}
+
+/** |g| from the three sums; each range is counted in the scale of the largest that is not empty. */
+const norm = (totals: Readonly<Record<string, Expression>>): Expression =>
+  select(
+    equal(totals.large, 0),
+    select(
+      equal(totals.middle, 0),
+      mul(sqrt(totals.small), 1 / smallScale),
+      sqrt(add(totals.middle, mul(mul(totals.small, 1 / smallScale), 1 / smallScale))),
+    ),
+    mul(sqrt(add(totals.large, mul(mul(totals.middle, largeScale), largeScale))), 1 / largeScale),
+  );
+
+/** The step-wide stage of `clipNorm`; a zero gradient gives 1. */
+export const clipByGlobalNorm = () =>
+  planStepWide('clipNorm', sums(input('g', 'element')), (totals) => {
+    const length = norm(totals);
+    return select(less(scalar('clipNorm'), length), div(scalar('clipNorm'), length), 1);
+  });
