@@ -1,13 +1,9 @@
-import { defineConfig } from 'tsup';
+import { defineConfig, type Options } from 'tsup';
 
-// One output file per module: tfjs-core declares side effects, so a single bundled file would keep it alive in every import.
-export default defineConfig({
-  entry: ['src/**/*.ts'],
-  format: ['esm', 'cjs'],
-  target: 'es2022',
-  dts: true,
-  splitting: true,
-  treeshake: false,
-  clean: true,
-  external: ['@tensorflow/tfjs-core'],
-});
+// One output file per module: tfjs-core declares side effects, so a bundled file would keep it alive in every import.
+const perModule: Options = { entry: ['src/**/*.ts'], bundle: false, target: 'es2022' };
+
+export default defineConfig([
+  { ...perModule, format: 'esm', outDir: 'dist/esm' },
+  { ...perModule, format: 'cjs', outDir: 'dist/cjs', outExtension: () => ({ js: '.js' }) },
+]);

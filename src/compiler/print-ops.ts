@@ -3,7 +3,7 @@
  *
  * Sums are blocked: a plain float32 sum of a million squares is 4e-4 off on some backends.
  */
-import { abs, add, broadcastTo, div, equal, less, lessEqual, mul, neg, pad, scalar, sqrt, sub, sum, tidy, where, type Tensor } from '@tensorflow/tfjs-core';
+import { abs, add, broadcastTo, div, equal, less, lessEqual, mul, neg, pad, reshape, scalar, sqrt, sub, sum, tidy, where, type Tensor } from '@tensorflow/tfjs-core';
 import type { DeviceDomain } from './expression.js';
 import type { Layout } from './layout.js';
 import type { Buffer, Instruction, Plan } from './plan.js';
@@ -40,13 +40,13 @@ function blockedSum(x: Tensor, axis: number): Tensor {
   if (length <= sumBlock) return sum(x, axis, true);
   const blocks = Math.ceil(length / sumBlock);
   const padded = pad(x, x.shape.map((_, i) => [0, i === axis ? blocks * sumBlock - length : 0] as [number, number]));
-  const split = padded.reshape([...x.shape.slice(0, axis), blocks, sumBlock, ...x.shape.slice(axis + 1)]);
+  const split = reshape(padded, [...x.shape.slice(0, axis), blocks, sumBlock, ...x.shape.slice(axis + 1)]);
   return blockedSum(sum(split, axis + 1), axis);
 }
 
 function reduce(x: Tensor, domain: DeviceDomain): Tensor {
   if (domain === 'neuron') return [4, 2, 0].reduce(blockedSum, x);
-  return blockedSum(x.reshape([x.size]), 0).reshape([1, 1, 1, 1, 1]);
+  return reshape(blockedSum(reshape(x, [x.size]), 0), [1, 1, 1, 1, 1]);
 }
 
 /**
@@ -65,7 +65,7 @@ export function runOps(
   const results = new Map<Buffer, Tensor>();
   tidy(() => {
     const memory = new Map<Buffer, Tensor>();
-    const read = (buffer: Buffer): Tensor => memory.get(buffer) ?? inputs(buffer).reshape(view[buffer.domain]);
+    const read = (buffer: Buffer): Tensor => memory.get(buffer) ?? reshape(inputs(buffer), view[buffer.domain]);
     for (const stage of plan.stages) {
       const values: Tensor[] = [];
       for (const instruction of stage.instructions) {
@@ -75,13 +75,16 @@ export function runOps(
         else values.push(operations[instruction.op](instruction.args.map((arg) => values[arg])));
       }
       const written = stage.stores.map(({ buffer, value }) => [buffer, broadcastTo(values[value], view[buffer.domain])] as const);
-      for (const { buffer, value } of stage.sums) memory.set(buffer, sums(buffer)?.reshape(view[buffer.domain]) ?? reduce(broadcastTo(values[value], view[stage.domain]), buffer.domain));
+      for (const { buffer, value } of stage.sums) {
+        const given = sums(buffer);
+        memory.set(buffer, given ? reshape(given, view[buffer.domain]) : reduce(broadcastTo(values[value], view[stage.domain]), buffer.domain));
+      }
       for (const [buffer, value] of written) {
         memory.set(buffer, value);
         if (buffer.role !== 'scratch') results.set(buffer, value);
       }
     }
-    for (const [buffer, value] of results) results.set(buffer, buffer.role === 'reading' ? value.clone() : value.reshape(inputs(buffer).shape));
+    for (const [buffer, value] of results) results.set(buffer, buffer.role === 'reading' ? value.clone() : reshape(value, inputs(buffer).shape));
     return [...results.values()];
   });
   return results;

@@ -10,6 +10,16 @@ import type { WasmHeap } from './wasm-heap.js';
 type Slot = { readonly address: number; readonly shape: readonly number[]; readonly size: number };
 type Kernel = (record: number) => void;
 
+/** What does not change between the runs of a plan on tensors of one layout. */
+type Launch = {
+  readonly kernel: Kernel;
+  readonly record: ReturnType<typeof recordOf>;
+  readonly sizes: readonly number[];
+  /** By buffer: where in the scratch memory it is, if it is there. */
+  readonly scratchOffsets: readonly (number | undefined)[];
+  readonly scratchBytes: number;
+};
+
 /** Memory that grows when more is asked for; its content does not survive that. */
 class Region {
   address = 0;
@@ -36,6 +46,7 @@ export class WasmExecutor implements Executor {
   readonly #heap: WasmHeap;
   readonly #slots = new Map<string, Map<string, Slot>>();
   readonly #kernels = new Map<Plan, Map<Form, Kernel>>();
+  readonly #launches = new Map<Plan, Map<Layout, Launch>>();
   /** The record of the kernel that runs; every run writes all of it. */
   readonly #record: Region;
   /** Sums, scratch and readings: dead after each variable's update. */
@@ -105,32 +116,49 @@ export class WasmExecutor implements Executor {
     for (const { gradient, layout } of jobs) {
       if (gradient.size === 0) continue;
       const g = this.#heap.read(gradient);
-      const readings = this.#run(stage.sums, layout, values, () => g);
-      for (const [name, value] of Object.entries(readings)) totals[name] += value;
+      const { scratchOffsets } = this.#run(stage.sums, layout, values, () => g);
+      const scratch = new Float32Array(this.#heap.memory.buffer, this.#scratch.address);
+      stage.sums.buffers.forEach(({ name, role }, i) => {
+        if (role === 'reading') totals[name] += scratch[scratchOffsets[i]! / 4];
+      });
     }
     return evaluate(stage.result, { ...values, ...totals });
   }
 
   /** Runs a plan's kernel; `outside` gives the addresses of buffers that outlive it. */
-  #run(plan: Plan, layout: Layout, values: Readonly<Record<string, number>>, outside: (buffer: Buffer) => number): Record<string, number> {
-    const kernel = this.#kernel(plan, formOf(plan, layout));
-    const { pointers, scalars, words } = recordOf(plan);
+  #run(plan: Plan, layout: Layout, values: Readonly<Record<string, number>>, outside: (buffer: Buffer) => number): Launch {
+    const launch = this.#launch(plan, layout);
+    const { pointers, scalars, words } = launch.record;
     const record = this.#record.reserve(4 * words);
-    const inside = plan.buffers.filter(isInside);
-    let address = this.#scratch.reserve(inside.reduce((bytes, buffer) => bytes + aligned(bytesOf(buffer, layout)), 0));
-    const addresses = new Map(inside.map((buffer) => [buffer, address, (address += aligned(bytesOf(buffer, layout)))] as const).map(([buffer, start]) => [buffer, start]));
-
+    const scratch = this.#scratch.reserve(launch.scratchBytes);
     const { buffer: memory } = this.#heap.memory;
     const integers = new Int32Array(memory, record, words);
-    integers.set(recordSizes(plan, layout));
+    integers.set(launch.sizes);
     plan.buffers.forEach((buffer, i) => {
-      integers[pointers + i] = addresses.get(buffer) ?? outside(buffer);
+      const offset = launch.scratchOffsets[i];
+      integers[pointers + i] = offset === undefined ? outside(buffer) : scratch + offset;
     });
     writeScalars(plan, values, new Float32Array(memory, record, words), scalars);
-    kernel(record);
-    const readings: Record<string, number> = {};
-    for (const [{ role, name }, start] of addresses) if (role === 'reading') readings[name] = new Float32Array(memory, start, 1)[0];
-    return readings;
+    launch.kernel(record);
+    return launch;
+  }
+
+  #launch(plan: Plan, layout: Layout): Launch {
+    const launches = this.#launches.get(plan) ?? new Map<Layout, Launch>();
+    this.#launches.set(plan, launches);
+    let launch = launches.get(layout);
+    if (!launch) {
+      let scratchBytes = 0;
+      const scratchOffsets = plan.buffers.map((buffer) => {
+        if (!isInside(buffer)) return undefined;
+        const offset = scratchBytes;
+        scratchBytes += Math.ceil(bytesOf(buffer, layout) / 16) * 16;
+        return offset;
+      });
+      launch = { kernel: this.#kernel(plan, formOf(plan, layout)), record: recordOf(plan), sizes: recordSizes(plan, layout), scratchOffsets, scratchBytes };
+      launches.set(layout, launch);
+    }
+    return launch;
   }
 
   #kernel(plan: Plan, form: Form): Kernel {
@@ -153,4 +181,3 @@ export class WasmExecutor implements Executor {
 }
 
 const isInside = ({ role }: Buffer): boolean => role === 'sum' || role === 'scratch' || role === 'reading';
-const aligned = (bytes: number): number => Math.ceil(bytes / 16) * 16;

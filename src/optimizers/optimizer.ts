@@ -99,8 +99,8 @@ export abstract class FusedOptimizer extends Optimizer {
   }
 
   /** What each variable got, in the order of their first appearance. */
-  describe(): (VariableSettings & { rule: string })[] {
-    return [...this.#entries.values()].map(({ settings, rule }) => ({ ...settings, rule: rule.name }));
+  describe(): (VariableSettings & { rule: string; slots: Rule['slots'] })[] {
+    return [...this.#entries.values()].map(({ settings, rule }) => ({ ...settings, rule: rule.name, slots: rule.slots }));
   }
 
   /**

@@ -4,7 +4,7 @@
  * The squares are summed in three ranges of |g|, each scaled by a power of two, so that no gradient overflows or
  * underflows float32. Source: J. Blue, A portable Fortran program to find the Euclidean norm of a vector, ACM TOMS 4 (1978).
  */
-import { abs, add, div, equal, input, less, mul, scalar, select, sqrt, square, tensorSum, type Expression } from '../compiler/expression.js';
+import { abs, add, div, equal, input, less, mul, scalar, select, sqrt, square, tensorSum, type Expression, type Operand } from '../compiler/expression.js';
 import { planStepWide } from '../compiler/program.js';
 
 /** Squares of values below this cannot overflow, even 2^27 of them. */
@@ -16,11 +16,14 @@ const smallScale = 2 ** 76;
 
 function sums(g: Expression): Record<'large' | 'middle' | 'small', Expression> {
   const size = abs(g);
+  const isLarge = (yes: Operand, no: Operand) => select(less(size, large), no, yes);
+  const isSmall = (yes: Operand, no: Operand) => select(less(size, small), yes, no);
+  // Each range is cut out before it is scaled: a product that underflows is slow, even where nobody looks at it.
   return {
     // NaN and infinities count as large, so that the norm shows them.
-    large: tensorSum(select(less(size, large), 0, square(mul(g, largeScale)))),
-    middle: tensorSum(select(less(size, large), select(less(size, small), 0, square(g)), 0)),
-    small: tensorSum(select(less(size, small), square(mul(g, smallScale)), 0)),
+    large: tensorSum(square(mul(isLarge(g, 0), largeScale))),
+    middle: tensorSum(square(isLarge(0, isSmall(0, g)))),
+    small: tensorSum(square(mul(isSmall(g, 0), smallScale))),
   };
 }
 
