@@ -27,8 +27,9 @@ export function checkCount(owner: string, option: string, value: unknown, least 
 
 /** Throws if `options` is not an object or has a name outside `names`: a misspelt option must not pass for its default. */
 export function checkNames(owner: string, options: unknown, names: readonly string[]): void {
-  check(options !== null && typeof options === 'object', owner, 'options', `be an object with ${names.join(', ')}`, options);
+  const list = names.join(', ');
+  check(options !== null && typeof options === 'object', owner, 'options', `be an object with ${list}`, options);
   for (const name of Object.keys(options as object)) {
-    if (!names.includes(name)) throw new Error(`${owner}: unknown option ${show(name)}, allowed are ${names.join(', ')}`);
+    if (!names.includes(name)) throw new Error(`${owner}: unknown option ${show(name)}, allowed are ${list}`);
   }
 }

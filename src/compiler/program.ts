@@ -2,7 +2,7 @@
 import { constant, input, mul, type DeviceDomain, type Expression } from './expression.js';
 import type { Layout } from './layout.js';
 import { makePlan, type Buffer, type Output, type Plan } from './plan.js';
-import { inputsOf, updateOf, type Rule } from './rule.js';
+import { inputsOf, preparationOf, updateOf, type Rule } from './rule.js';
 
 export const variableBuffer: Buffer = { name: 'w', domain: 'element', role: 'variable' };
 export const gradientBuffer: Buffer = { name: 'g', domain: 'element', role: 'gradient' };
@@ -23,8 +23,8 @@ export function planUpdate(rule: Rule, scaled: boolean): Plan {
 
 /** The plan that is run once on a weight before its first forward pass, if the rule has one. */
 export function planPrepare(rule: Rule): Plan | undefined {
-  const values = rule.prepare?.({ w: inputsOf(rule).w });
-  const buffers = { w: variableBuffer };
+  const values = preparationOf(rule);
+  const buffers = { w: variableBuffer, ...slotBuffers(rule) };
   return values && makePlan(`${rule.name}.prepare`, buffers, outputsOf(values, buffers));
 }
 

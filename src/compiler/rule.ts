@@ -33,10 +33,12 @@ export type RuleOptions<Slot extends string = string> = {
   /** What is kept between steps, and what each value varies over. */
   readonly slots?: Readonly<Record<Slot, DeviceDomain>>;
   readonly roles?: Roles;
-  /** Applied once to the weight, before the first forward pass. */
-  readonly prepare?: (values: { readonly w: Expression }) => NewValues;
-  /** Slot values at a variable's first update; 0 where nothing is said. */
-  readonly initial?: (values: { readonly w: Expression; readonly g: Expression }, scalars: Values) => NewValues;
+  /** New values for the weight and for slots, once, before the first forward pass; the scalars are `size`, `neurons` and `fanIn`. */
+  readonly prepare?: (values: { readonly w: Expression }, scalars: Values) => NewValues;
+  /** Slots that start as standard normal numbers; all others start as 0. */
+  readonly random?: readonly NoInfer<Slot>[];
+  /** Replaces slot values at a variable's first update. */
+  readonly initial?: (values: { readonly w: Expression; readonly g: Expression } & Readonly<Record<Slot, Expression>>, scalars: Values) => NewValues;
   /** Computes the scalars of a step in double precision. */
   readonly host?: (values: HostValues) => Readonly<Record<string, number>>;
   /** The rule itself. */
@@ -63,7 +65,7 @@ const isName = (text: unknown): boolean => typeof text === 'string' && /^[a-zA-Z
  * @throws if the name or a slot's name is not made of letters and digits, or a slot's domain is unknown.
  */
 export function defineRule<Slot extends string = never>(options: RuleOptions<Slot>): Rule {
-  checkNames('defineRule', options, ['name', 'slots', 'roles', 'prepare', 'initial', 'host', 'update']);
+  checkNames('defineRule', options, ['name', 'slots', 'roles', 'prepare', 'random', 'initial', 'host', 'update']);
   const { name, slots = {}, roles = {} } = options;
   check(isName(name), 'defineRule', 'name', 'be letters and digits', name);
   const owner = `rule ${name}`;
@@ -72,6 +74,7 @@ export function defineRule<Slot extends string = never>(options: RuleOptions<Slo
     check(['element', 'neuron', 'tensor'].includes(domain as string), owner, `slots.${slot}`, "be 'element', 'neuron' or 'tensor'", domain);
   }
   for (const [role, slot] of Object.entries(roles)) check(Object.hasOwn(slots, slot), owner, `roles.${role}`, 'name a slot', slot);
+  for (const slot of options.random ?? []) check(Object.hasOwn(slots, slot), owner, 'random', 'name slots', slot);
   check(typeof options.update === 'function', owner, 'update', 'be a function', options.update);
   return { ...options, slots, roles } as unknown as Rule;
 }
@@ -93,16 +96,27 @@ export const inputsOf = (rule: Rule): Values => ({
 export function updateOf(rule: Rule, gradient: Expression): { before: Values; after: NewValues } {
   const scalars = scalarsOf();
   const before: Record<string, Expression> = { ...inputsOf(rule), g: gradient };
-  const initial: NewValues = rule.initial?.({ w: before.w, g: gradient }, scalars) ?? {};
+  const initial: NewValues = rule.initial?.(before as Parameters<Rule['update']>[0], scalars) ?? {};
   for (const [slot, value] of Object.entries(initial)) before[slot] = select(equal(scalar(COUNT), 0), value, before[slot]);
   const after = rule.update(before as Parameters<Rule['update']>[0], scalars);
-  for (const [given, values] of [['initial', initial], ['update', after]] as const) {
-    for (const name of Object.keys(values)) {
-      check(name in rule.slots || (name === 'w' && given === 'update'), `rule ${rule.name}`, given, `give ${given === 'update' ? 'w and ' : ''}slots only`, name);
-    }
-  }
+  checkTargets(rule, 'initial', initial, false);
+  checkTargets(rule, 'update', after, true);
   // A slot that has an initial value and no other must keep it past the first step.
   return { before, after: { ...initialSlots(initial, before), ...after } };
+}
+
+/** The new values of a rule's preparation. */
+export function preparationOf(rule: Rule): NewValues | undefined {
+  const values = rule.prepare?.({ w: inputsOf(rule).w }, scalarsOf());
+  if (values) checkTargets(rule, 'prepare', values, true);
+  return values;
+}
+
+/** Throws if a part of a rule gives a value to anything but its slots and, where allowed, the weight. */
+function checkTargets(rule: Rule, part: string, values: NewValues, weight: boolean): void {
+  for (const name of Object.keys(values)) {
+    check(Object.hasOwn(rule.slots, name) || (weight && name === 'w'), `rule ${rule.name}`, part, `give ${weight ? 'w and ' : ''}slots only`, name);
+  }
 }
 
 const initialSlots = (initial: NewValues, before: Values): NewValues =>

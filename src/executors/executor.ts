@@ -23,8 +23,8 @@ export interface Executor {
   create(variableName: string, shapes: Readonly<Record<string, readonly number[]>>): void;
   /** Updates the jobs' variables and slots in place; gradients are only read. */
   step(jobs: readonly Job[], stepWide?: StepWide): void;
-  /** Runs a plan that has no gradient on a variable. */
-  prepare(variable: Variable, plan: Plan, layout: Layout): void;
+  /** Runs a plan that has no gradient on a variable and its slots. */
+  prepare(variable: Variable, plan: Plan, layout: Layout, values: Readonly<Record<string, number>>): void;
   /** A copy of a slot as a tensor. */
   read(variableName: string, slot: string): Tensor;
   /** Copies a tensor of the slot's shape into the slot. */

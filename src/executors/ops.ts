@@ -27,8 +27,11 @@ export class OpsExecutor implements Executor {
     });
   }
 
-  prepare(variable: Variable, plan: Plan, layout: Layout): void {
-    tidy(() => this.#apply(variable, runOps(plan, layout, () => variable, scalarsOf(plan, {}))));
+  prepare(variable: Variable, plan: Plan, layout: Layout, values: Readonly<Record<string, number>>): void {
+    tidy(() => {
+      const inputs = (buffer: Buffer): Tensor => (buffer.role === 'variable' ? variable : this.#slots.get(variable.name)!.get(buffer.name)!);
+      this.#apply(variable, runOps(plan, layout, inputs, scalarsOf(plan, values)));
+    });
   }
 
   read(variableName: string, slot: string): Tensor {

@@ -79,17 +79,16 @@ export class WasmExecutor implements Executor {
       if (variable.size === 0) continue;
       const w = this.#heap.borrow(variable);
       const g = this.#heap.read(gradient);
-      const slots = this.#slots.get(variable.name)!;
       this.#run(plan, layout, values, (buffer) =>
-        buffer.role === 'variable' ? w : buffer.role === 'gradient' ? g : buffer.role === 'stepWide' ? scaleAddress : slots.get(buffer.name)!.address);
+        buffer.role === 'variable' ? w : buffer.role === 'gradient' ? g : buffer.role === 'stepWide' ? scaleAddress : this.#slot(variable, buffer).address);
       this.#heap.giveBack(variable);
     }
   }
 
-  prepare(variable: Variable, plan: Plan, layout: Layout): void {
+  prepare(variable: Variable, plan: Plan, layout: Layout, values: Readonly<Record<string, number>>): void {
     if (variable.size === 0) return;
     const w = this.#heap.borrow(variable);
-    this.#run(plan, layout, {}, () => w);
+    this.#run(plan, layout, values, (buffer) => (buffer.role === 'variable' ? w : this.#slot(variable, buffer).address));
     this.#heap.giveBack(variable);
   }
 
@@ -172,6 +171,10 @@ export class WasmExecutor implements Executor {
       forms.set(form, kernel);
     }
     return kernel;
+  }
+
+  #slot(variable: Variable, buffer: Buffer): Slot {
+    return this.#slots.get(variable.name)!.get(buffer.name)!;
   }
 
   /** A view of a slot, valid until the memory grows. */

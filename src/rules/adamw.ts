@@ -1,37 +1,46 @@
 /** AdamW. Source: Loshchilov and Hutter, Decoupled weight decay regularization, Algorithm 2 (arXiv 1711.05101). */
-import { add, div, mix, mul, sqrt, square, sub, type Expression } from '../compiler/expression.js';
-import { defineRule, type HostValues, type Values } from '../compiler/rule.js';
+import { add, div, mix, mul, sqrt, square, sub, type Expression, type Operand } from '../compiler/expression.js';
+import { defineRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
 import { biasCorrection } from './bias-correction.js';
+import { rrcCorrection, rrcHost, slotsFor, type RRCForm } from './rrc.js';
 
-/**
- * u = (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon) with both corrections drawn into two scalars:
- * learningRate u = stepSize m / (sqrt(v) + scaledEpsilon).
- */
+export const adamSlots = { m: 'element', v: 'element' } as const;
+export const adamRoles = { momentum: 'm', secondMoment: 'v' } as const;
+
+/** Adam's scalars: with them its direction, (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon), is directionScale m / (sqrt(v) + scaledEpsilon). */
 export function adamHost({ learningRate, weightDecay, beta1, beta2, epsilon, count }: HostValues) {
   const root = Math.sqrt(biasCorrection(beta2, count + 1));
-  return {
-    beta1,
-    beta2,
-    keep: 1 - learningRate * weightDecay,
-    stepSize: (learningRate * root) / biasCorrection(beta1, count + 1),
-    scaledEpsilon: epsilon * root,
-  };
+  const directionScale = root / biasCorrection(beta1, count + 1);
+  return { beta1, beta2, keep: 1 - learningRate * weightDecay, directionScale, stepSize: learningRate * directionScale, scaledEpsilon: epsilon * root };
 }
 
-export function adamUpdate({ w, g, m, v }: Record<'w' | 'g' | 'm' | 'v', Expression>, s: Values) {
+/** The new moments, and the direction without its scale. */
+export function adamDirection({ g, m, v }: Record<'g' | 'm' | 'v', Expression>, s: Values) {
   const first = mix(m, g, s.beta1);
   const second = mix(v, square(g), s.beta2);
-  return {
-    w: sub(mul(s.keep, w), mul(s.stepSize, div(first, add(sqrt(second), s.scaledEpsilon)))),
-    m: first,
-    v: second,
-  };
+  return { direction: div(first, add(sqrt(second), s.scaledEpsilon)), m: first, v: second };
 }
 
-export const adamW = /* @__PURE__ */ defineRule({
-  name: 'adamW',
-  slots: { m: 'element', v: 'element' },
-  roles: { momentum: 'm', secondMoment: 'v' },
-  host: adamHost,
-  update: adamUpdate,
-});
+/** The decoupled step. */
+export const decayedStep = (w: Expression, direction: Expression, keep: Operand, stepSize: Operand): Expression => sub(mul(keep, w), mul(stepSize, direction));
+
+export function adamUpdate(values: Record<'w' | 'g' | 'm' | 'v', Expression>, s: Values) {
+  const { direction, m, v } = adamDirection(values, s);
+  return { w: decayedStep(values.w, direction, s.keep, s.stepSize), m, v };
+}
+
+/** AdamW, with the RRC correction of its learning rate if `rrc` is given. */
+export const adamW = (rrc?: RRCForm): Rule =>
+  defineRule({
+    name: 'adamW',
+    slots: { ...adamSlots, ...slotsFor(rrc) },
+    roles: adamRoles,
+    host: (values) => ({ ...adamHost(values), ...(rrc ? rrcHost(values, values.beta1) : {}) }),
+    update: (values: Record<string, Expression>, s: Values) => {
+      const { w, g, m, v, ...others } = values;
+      if (!rrc) return adamUpdate({ w, g, m, v }, s);
+      const { direction, m: momentum, v: second } = adamDirection({ g, m, v }, s);
+      const { factor, slots } = rrcCorrection(rrc, { ...(others as Parameters<typeof rrcCorrection>[1]), g, momentum }, s);
+      return { w: decayedStep(w, direction, s.keep, mul(factor, s.stepSize)), m: momentum, v: second, ...slots };
+    },
+  });

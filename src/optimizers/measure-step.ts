@@ -1,0 +1,195 @@
+/** What a step of an optimizer costs: for users, and the core of the library's own bench. */
+import { getBackend, keep, tensor, tidy, Variable, type Optimizer, type Tensor } from '@tensorflow/tfjs-core';
+import { check, checkCount, checkNames, show } from '../check.js';
+import { layoutOf } from '../compiler/layout.js';
+import { slotShape } from '../compiler/program.js';
+import type { FusedOptimizer } from './optimizer.js';
+
+export type MeasureStepOptions = {
+  /** Timed steps, at least 1. Default 20. */
+  readonly steps?: number;
+  /** Steps before the clock starts: they make the state and warm caches and compilers. Default 5. */
+  readonly warmupSteps?: number;
+};
+
+/** What {@link measureStep} measured. */
+export type StepCost = {
+  /** Elements of all variables. */
+  readonly parameters: number;
+  /** Timed steps. */
+  readonly steps: number;
+  /** The median step. */
+  readonly milliseconds: number;
+  /** The median step, by parameter. */
+  readonly nanosecondsPerParameter: number;
+  /**
+   * The bytes that an update in place must move (it reads weights, gradients and slots, and writes weights and slots)
+   * by the median step. Undefined for optimizers that are not from this library: their slots are not known.
+   */
+  readonly gigabytesPerSecond?: number;
+  /** Milliseconds of each step, in order. */
+  readonly all: readonly number[];
+  /** What ran the updates; undefined for optimizers that are not from this library. */
+  readonly executorName?: FusedOptimizer['executorName'];
+};
+
+const owner = 'measureStep';
+
+/** On these backends an operation is done when it returns; on all others it is only on its way. */
+const synchronous: ReadonlySet<string> = new Set(['cpu', 'wasm', 'tensorflow']);
+
+/**
+ * Measures what one step of an optimizer costs, without the forward and the backward pass.
+ *
+ * Works with any tfjs optimizer on any backend: random gradients are made once, then steps are timed one by one. On
+ * backends that work behind the script, as webgpu does, each step counts until the device has done it, the wait for
+ * its answer included.
+ *
+ * The variables get their values back. The optimizer does not: its state and its step count are spent, so hand over a
+ * fresh one and dispose it after.
+ *
+ * @param optimizer of this library, or another such as `tf.train.adam(1e-3)`.
+ * @param variables what it is to update: all trainable variables of a model, for a figure that counts in training.
+ * @throws for an option that is unknown or out of range, and for variables that an optimizer cannot update.
+ * @example
+ * const optimizer = new AdamW({ learningRate: 1e-3 });
+ * const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
+ * const { milliseconds, nanosecondsPerParameter, executorName } = await measureStep(optimizer, variables);
+ * console.log(`${milliseconds.toFixed(2)} ms a step, ${nanosecondsPerParameter.toFixed(2)} ns a parameter, by ${executorName}`);
+ * optimizer.dispose();
+ */
+export async function measureStep(optimizer: Optimizer, variables: readonly Variable[], options: MeasureStepOptions = {}): Promise<StepCost> {
+  checkNames(owner, options, ['steps', 'warmupSteps']);
+  const { steps = 20, warmupSteps = 5 } = options;
+  checkCount(owner, 'steps', steps, 1);
+  checkCount(owner, 'warmupSteps', warmupSteps);
+  checkArguments(optimizer, variables);
+
+  const values = variables.map((variable) => keep(variable.clone()));
+  let timer: StepTimer | undefined;
+  try {
+    timer = timeSteps(optimizer, variables);
+    for (let i = 0; i < warmupSteps; i++) await timer.step();
+    const all: number[] = [];
+    for (let i = 0; i < steps; i++) {
+      const time = timer.step();
+      // Where nothing is waited for, nothing may come between two steps.
+      all.push(typeof time === 'number' ? time : await time);
+    }
+    const milliseconds = median(all);
+    const bytes = bytesOfStep(optimizer, variables);
+    const { parameters } = timer;
+    return {
+      parameters,
+      steps,
+      milliseconds,
+      nanosecondsPerParameter: (milliseconds * 1e6) / parameters,
+      gigabytesPerSecond: bytes === undefined ? undefined : bytes / (milliseconds * 1e6),
+      all,
+      executorName: (optimizer as Partial<FusedOptimizer>).executorName,
+    };
+  } finally {
+    timer?.dispose();
+    variables.forEach((variable, i) => {
+      variable.assign(values[i] as Variable);
+      values[i].dispose();
+    });
+  }
+}
+
+/** Steps on random gradients, one at a time. */
+export type StepTimer = {
+  readonly parameters: number;
+  /** Does one step and gives its milliseconds: a promise where the device has to be waited for. */
+  step(): number | Promise<number>;
+  /** Frees the gradients. */
+  dispose(): void;
+};
+
+export function timeSteps(optimizer: Optimizer, variables: readonly Variable[]): StepTimer {
+  const gradients: Record<string, Tensor> = {};
+  const dispose = (): void => Object.values(gradients).forEach((gradient) => gradient.dispose());
+  try {
+    variables.forEach(({ name, shape, size }, i) => (gradients[name] = keep(tensor(randomValues(size, i), shape, 'float32'))));
+    (optimizer as Partial<FusedOptimizer>).prepare?.(variables);
+  } catch (error) {
+    dispose();
+    throw error;
+  }
+  const apply = (): number => {
+    const start = performance.now();
+    optimizer.applyGradients(gradients);
+    return start;
+  };
+  return {
+    parameters: variables.reduce((sum, { size }) => sum + size, 0),
+    step: synchronous.has(getBackend())
+      ? () => {
+          const start = apply();
+          return performance.now() - start;
+        }
+      : async () => {
+          const start = apply();
+          await finished(variables);
+          return performance.now() - start;
+        },
+    dispose,
+  };
+}
+
+/** Waits for the device: work is done in order, so what was asked last is done last. */
+async function finished(variables: readonly Variable[]): Promise<void> {
+  const one = tidy(() => variables.find(({ size }) => size > 0)!.flatten().slice(0, 1));
+  await one.data();
+  one.dispose();
+}
+
+/** The bytes that an update in place must move, or undefined where the optimizer's slots are not known. */
+export function bytesOfStep(optimizer: Optimizer, variables: readonly Variable[]): number | undefined {
+  const described = (optimizer as Partial<FusedOptimizer>).describe?.();
+  if (!described) return undefined;
+  const names = new Set(variables.map(({ name }) => name));
+  let values = 0;
+  for (const { name, shape, neuronAxis, slots } of described) {
+    if (!names.has(name)) continue;
+    const layout = layoutOf(owner, shape, neuronAxis);
+    const slotValues = Object.values(slots).reduce((sum, domain) => sum + product(slotShape(domain, shape, layout)), 0);
+    values += 3 * layout.size + 2 * slotValues;
+  }
+  return 4 * values;
+}
+
+const product = (sizes: readonly number[]): number => sizes.reduce((total, size) => total * size, 1);
+
+/** Numbers in (-0.01, 0.01) by xorshift (G. Marsaglia, 2003): tf.randomNormal would take longer than all that is measured. */
+export function randomValues(size: number, seed: number): Float32Array {
+  const values = new Float32Array(size);
+  // The multiplier is odd, so that no two seeds give the same state, and none below 2^32 - 1 gives 0, which would stay 0.
+  let state = Math.imul(seed + 1, 0x9e3779b1);
+  for (let i = 0; i < size; i++) {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    values[i] = (state / 2 ** 31) * 0.01;
+  }
+  return values;
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+function checkArguments(optimizer: Optimizer, variables: readonly Variable[]): void {
+  check(typeof optimizer?.applyGradients === 'function', owner, 'optimizer', 'be a tf.Optimizer', optimizer);
+  check(Array.isArray(variables) && variables.length > 0, owner, 'variables', 'be an array of at least one tf.Variable', variables);
+  variables.forEach((variable, i) => {
+    check(variable instanceof Variable, owner, `variables[${i}]`, 'be a tf.Variable', variable);
+    const name = `variable ${show(variable.name)}`;
+    check(!variable.isDisposed, owner, name, 'be alive', 'a disposed one');
+    check(variable.dtype === 'float32', owner, `${name}'s dtype`, "be 'float32'", variable.dtype);
+    check(variables.indexOf(variable) === i, owner, name, 'be given once', 'it twice');
+  });
+  check(variables.some(({ size }) => size > 0), owner, 'variables', 'hold at least one number', variables.map(({ shape }) => shape));
+}

@@ -1,0 +1,60 @@
+/**
+ * The correction of the learning rate that keeps the relative change of representations (RRC) the same whatever the
+ * signal-to-noise ratio of the gradient. A reconstruction: the idea is of Kosson, Messmer, Jaggi, Analyzing and reducing
+ * the need for learning rate warmup (arXiv 2410.23922); the formulas were derived for this library.
+ *
+ * For a mini-batch of B samples, r the share of noise in the power of its gradient:
+ *   c = sqrt(r + (1 - r) / B),    sqrt(r) where B is not known.
+ * It is sqrt((1 + phi) / (1 + B phi)), phi = (1 - r) / (r B) the signal-to-noise ratio of one sample. r is estimated from
+ * the powers of the gradient, S + N, and of its bias-corrected momentum, S + kappa_t N, both averaged over steps;
+ *   kappa_t = (1 - beta) / (1 + beta) (1 + beta^t) / (1 - beta^t).
+ */
+import { add, div, equal, less, maximum, minimum, mix, mul, select, sqrt, square, sub, tensorSum, type DeviceDomain, type Expression } from '../compiler/expression.js';
+import type { HostValues, Values } from '../compiler/rule.js';
+import { biasCorrection } from './bias-correction.js';
+
+export type RRCForm = {
+  /** True to use the sums of this very step, at the price of a second sweep; else those up to the step before. */
+  readonly immediate: boolean;
+};
+
+/** Running means of the two powers, of their weights, and of the weights times 1 - kappa. */
+const rrcSlots = { gradientPower: 'tensor', momentumPower: 'tensor', powerWeight: 'tensor', noiseWeight: 'tensor' } as const;
+type Slots = Record<keyof typeof rrcSlots, Expression>;
+
+/** The slots that a rule has more for its correction. */
+export const slotsFor = (rrc: RRCForm | undefined): Record<string, DeviceDomain> => (rrc ? rrcSlots : {});
+
+/** Scalars; `rrcBatchSize` is 0 where it is not known. */
+export function rrcHost({ count, rrcBatchSize, rrcMinimum, rrcStart }: HostValues, beta: number) {
+  const correction = biasCorrection(beta, count + 1);
+  const kappa = (((1 - beta) / (1 + beta)) * (2 - correction)) / correction;
+  return {
+    rrcDecay: beta,
+    rrcNoiseShare: 1 - kappa,
+    rrcMomentumScale: 1 / correction ** 2,
+    rrcInverseBatch: rrcBatchSize > 0 ? 1 / rrcBatchSize : 0,
+    rrcMinimum,
+    rrcStart,
+  };
+}
+
+/** Below this the powers have no information yet: kappa_1 = 1. */
+const noInformation = 1e-6;
+
+/** The factor for the learning rate, and the new slots; `momentum` is the updated running mean of g. */
+export function rrcCorrection(form: RRCForm, { g, momentum, ...slots }: Slots & { readonly g: Expression; readonly momentum: Expression }, s: Values): { factor: Expression; slots: Slots } {
+  const power = tensorSum(square(g));
+  const known = (old: Expression, next: Expression | number): Expression => select(equal(power, 0), old, mix(old, next, s.rrcDecay));
+  const next: Slots = {
+    gradientPower: known(slots.gradientPower, power),
+    momentumPower: known(slots.momentumPower, mul(s.rrcMomentumScale, tensorSum(square(momentum)))),
+    powerWeight: known(slots.powerWeight, 1),
+    noiseWeight: known(slots.noiseWeight, s.rrcNoiseShare),
+  };
+  const { gradientPower, momentumPower, powerWeight, noiseWeight } = form.immediate ? next : (slots as Slots);
+  const estimate = div(mul(sub(gradientPower, momentumPower), powerWeight), mul(gradientPower, noiseWeight));
+  const noise = minimum(maximum(estimate, 0), 1);
+  const correction = sqrt(add(noise, mul(sub(1, noise), s.rrcInverseBatch)));
+  return { factor: select(less(noInformation, noiseWeight), maximum(correction, s.rrcMinimum), s.rrcStart), slots: next };
+}

@@ -1,0 +1,55 @@
+/** Warmups whose length follows from Adam's beta2, so that nothing is left to tune. */
+
+import { checkNames, checkNumber } from '../check.js';
+import { exponentialWarmup } from './exponential-warmup.js';
+import { linearWarmup } from './linear-warmup.js';
+import type { Schedule } from './schedule.js';
+
+/** Options of {@link untunedLinear} and {@link untunedExponential}. */
+export type UntunedOptions = {
+  /** The value at the end of the warmup, at least 0. */
+  peak: number;
+  /** The optimizer's beta2, in [0, 1). */
+  beta2: number;
+};
+
+function checkUntuned(owner: string, options: UntunedOptions): void {
+  checkNames(owner, options, ['peak', 'beta2']);
+  checkNumber(owner, 'beta2', options.beta2, '[0, 1)');
+}
+
+/**
+ * The {@link linearWarmup} whose length follows from beta2: 2 / (1 - beta2) steps, rounded.
+ *
+ * peak min(1, (t + 1) (1 - beta2) / 2): 2000 steps for beta2 .999, 40 for .95.
+ *
+ * @param options `peak`: at least 0. `beta2`: in [0, 1).
+ * @throws Error if an option is unknown or out of range, or, when called, if the step is not a whole number of at least 0.
+ * @see 1910.04209 (untuned linear warmup)
+ * @example
+ * import { untunedLinear } from 'tfjs-warmup/schedules';
+ *
+ * untunedLinear({ peak: 1, beta2: 0.999 }).spec; // { kind: 'linearWarmup', peak: 1, warmupSteps: 2000, from: 0 }
+ */
+export function untunedLinear(options: UntunedOptions): Schedule {
+  checkUntuned('untunedLinear', options);
+  return linearWarmup({ peak: options.peak, warmupSteps: Math.round(2 / (1 - options.beta2)) });
+}
+
+/**
+ * The {@link exponentialWarmup} whose time constant follows from beta2: 1 / (1 - beta2) steps.
+ *
+ * peak (1 - e^(-(1 - beta2) (t + 1))).
+ *
+ * @param options `peak`: at least 0. `beta2`: in [0, 1).
+ * @throws Error if an option is unknown or out of range, or, when called, if the step is not a whole number of at least 0.
+ * @see 1910.04209 (untuned exponential warmup)
+ * @example
+ * import { untunedExponential } from 'tfjs-warmup/schedules';
+ *
+ * untunedExponential({ peak: 1, beta2: 0.75 }).spec; // { kind: 'exponentialWarmup', peak: 1, rate: 0.25 }
+ */
+export function untunedExponential(options: UntunedOptions): Schedule {
+  checkUntuned('untunedExponential', options);
+  return exponentialWarmup({ peak: options.peak, rate: 1 - options.beta2 });
+}

@@ -1,0 +1,87 @@
+import { check, checkNames, checkNumber } from '../check.js';
+import { phases, stepsOf } from './phases.js';
+import { checkAmount, frozenCopy, schedule, type Schedule } from './schedule.js';
+import { unitFunction, type CooldownShape, type WarmupShape } from './shape-names.js';
+
+type WsdCommon = {
+  /** The value between warmup and cooldown, at least 0. */
+  peak: number;
+  /** The first step at which the floor is reached. */
+  totalSteps: number;
+  /** Length of the warmup in steps; 0 and 1 mean none. */
+  warmupSteps: number;
+};
+type WsdShapes = {
+  /**
+   * Shape of the cooldown.
+   * @defaultValue 'linear'
+   */
+  cooldown?: CooldownShape;
+  /**
+   * Shape of the warmup.
+   * @defaultValue 'linear'
+   */
+  warmup?: WarmupShape;
+  /**
+   * The value from totalSteps on, in [0, peak].
+   * @defaultValue 0
+   */
+  floor?: number;
+};
+type WsdCooldown =
+  | {
+      /** Length of the cooldown in steps. */
+      cooldownSteps: number;
+    }
+  | {
+      /** Length of the cooldown as a part of totalSteps, in [0, 1]; its whole steps count. */
+      cooldownFraction: number;
+    };
+
+/** Options of {@link wsd}. */
+export type WsdOptions = WsdCommon & WsdShapes & WsdCooldown;
+
+/** {@link wsd} as plain JSON. */
+export type WsdSpec = { kind: 'wsd' } & WsdCommon & Required<WsdShapes> & WsdCooldown;
+
+const kind = 'wsd';
+
+/**
+ * Warmup, stable, decay: a warmup to `peak`, a plateau, and a cooldown to `floor`, which it keeps from `totalSteps` on.
+ *
+ * With T_w, T_d the steps of warmup and cooldown, u and f their shapes: peak u((t + 1) / T_w) for t < T_w; peak;
+ * floor + (peak - floor) f((t - (totalSteps - T_d)) / T_d) in the last T_d steps, the first of which is still `peak`; floor.
+ *
+ * @param options `peak`: at least 0. `totalSteps`, `warmupSteps`: in steps. Exactly one of `cooldownSteps`: in steps, and `cooldownFraction`: in [0, 1].
+ *   `cooldown`, `warmup`: see {@link CooldownShape} and {@link WarmupShape}, `'linear'` unless given. `floor`: in [0, peak], 0 unless given.
+ * @throws Error if an option is unknown, missing or out of range, if warmup and cooldown together are longer than totalSteps,
+ *   or, when called, if the step is not a whole number of at least 0.
+ * @see 2405.18392, Eq. 1 and appendix B.1 (`'oneMinusSqrt'` does best there); 2508.01483 (on the shapes)
+ * @example
+ * import { wsd } from 'tfjs-warmup/schedules';
+ *
+ * const rate = wsd({ peak: 1, totalSteps: 10, warmupSteps: 2, cooldownSteps: 4, cooldown: 'oneMinusSqrt' });
+ * [0, 1, 5, 6, 7, 9, 10].map((step) => rate(step).toFixed(2)); // ['0.50', '1.00', '1.00', '1.00', '0.50', '0.13', '0.00']
+ */
+export function wsd(options: WsdOptions): Schedule {
+  checkNames(kind, options, ['peak', 'totalSteps', 'warmupSteps', 'cooldownSteps', 'cooldownFraction', 'cooldown', 'warmup', 'floor']);
+  const { peak, totalSteps, warmupSteps, cooldownSteps: steps, cooldownFraction: fraction, cooldown = 'linear', warmup = 'linear', floor = 0 } =
+    options as WsdCommon & WsdShapes & { cooldownSteps?: number; cooldownFraction?: number };
+  checkAmount(kind, 'peak', peak);
+  checkAmount(kind, 'totalSteps', totalSteps, 1);
+  checkAmount(kind, 'warmupSteps', warmupSteps, 1);
+  checkAmount(kind, 'floor', floor, 0, peak);
+  check((steps === undefined) !== (fraction === undefined), kind, 'cooldownSteps or cooldownFraction', 'be given, and not both', [steps, fraction]);
+  if (fraction === undefined) checkAmount(kind, 'cooldownSteps', steps, 1);
+  else checkNumber(kind, 'cooldownFraction', fraction, '[0, 1]');
+  const cooldownSteps = steps ?? stepsOf(fraction!, totalSteps);
+  check(warmupSteps + cooldownSteps <= totalSteps, kind, 'warmup and cooldown', `fit into totalSteps, ${totalSteps}`, `${warmupSteps} + ${cooldownSteps}`);
+  return schedule(
+    frozenCopy({ kind, ...options, cooldown, warmup, floor }),
+    phases(
+      { peak, floor, warmupSteps, cooldownSteps, totalSteps },
+      unitFunction(kind, 'warmup', warmup, 'in', 0, peak),
+      unitFunction(kind, 'cooldown', cooldown, 'out', floor, peak),
+    ),
+  );
+}
