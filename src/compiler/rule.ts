@@ -25,7 +25,12 @@ export type Values = Readonly<Record<string, Expression>>;
 export type NewValues = Readonly<Record<string, Operand>>;
 
 /** What the optimizer knows a slot to be; probes look for these. */
-export type Roles = { readonly momentum?: string; readonly secondMoment?: string };
+export type Roles = {
+  readonly momentum?: string;
+  readonly secondMoment?: string;
+  /** The norm that a rotational rule keeps. */
+  readonly norm?: string;
+};
 
 export type RuleOptions<Slot extends string = string> = {
   /** Letters and digits. */

@@ -1,14 +1,20 @@
 import { adamW } from '../rules/adamw.js';
 import { beta, epsilon } from './hyperparameters.js';
 import { FusedOptimizer, type CommonOptions } from './optimizer.js';
+import { rrcForm, rrcNumbers, rrcOption, type RRCOptions } from './rrc.js';
 
-export type AdamWOptions = CommonOptions & {
+export type AdamOptions = CommonOptions & {
   /** Decay rate of the first moment, in [0, 1). Default 0.9. */
   readonly beta1?: number;
   /** Decay rate of the second moment, in [0, 1). Default 0.999. */
   readonly beta2?: number;
   /** Keeps the divisor from zero, in [0, Infinity). Default 1e-8. */
   readonly epsilon?: number;
+};
+
+export type AdamWOptions = AdamOptions & {
+  /** Lowers the learning rate while the gradient's signal-to-noise ratio is high. Off unless given. */
+  readonly rrc?: RRCOptions;
 };
 
 /** The hyperparameters that AdamW shares with its relatives. */
@@ -34,6 +40,7 @@ export class AdamW extends FusedOptimizer {
   }
 
   constructor(options: AdamWOptions) {
-    super('AdamW', { weightDecay: 0.01, decoupled: true, hyperparameters: adamHyperparameters, rule: () => adamW }, options);
+    const rule = adamW(rrcForm(options.rrc));
+    super('AdamW', { weightDecay: 0.01, decoupled: true, hyperparameters: { ...adamHyperparameters, rrc: rrcOption }, numbers: rrcNumbers(options.rrc), rule: () => rule }, options);
   }
 }

@@ -1,9 +1,13 @@
 /** An optimizer's own options: a default and what is allowed. */
 import { check, checkNumber } from '../check.js';
+import { checkRate } from './learning-rate.js';
 
-export type Hyperparameter<T = number | boolean | string> = {
+export type Hyperparameter<T = unknown> = {
+  /** undefined for options that are off unless given. */
   readonly default: T;
   readonly check: (owner: string, option: string, value: unknown) => void;
+  /** True if a schedule or a function of the step may stand for the number. */
+  readonly scheduled?: boolean;
 };
 
 /** A number in an interval, written as in mathematics. */
@@ -27,3 +31,6 @@ export const beta = (value: number): Hyperparameter<number> => inInterval(value,
 
 /** The term that keeps a divisor from zero. */
 export const epsilon = /* @__PURE__ */ inInterval(1e-8, '[0, Infinity)');
+
+/** A number of at least 0, or a schedule of such; off unless given. */
+export const scheduled: Hyperparameter<undefined> = { default: undefined, check: checkRate, scheduled: true };

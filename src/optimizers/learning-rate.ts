@@ -1,4 +1,4 @@
-/** A learning rate as users give it: a number, a schedule, or a function of the step. */
+/** A learning rate, or another rate, as users give it: a number, a schedule, or a function of the step. */
 import { check, checkNumber } from '../check.js';
 import type { Schedule, ScheduleSpec } from '../schedules/schedule.js';
 
@@ -6,7 +6,7 @@ export type LearningRate = number | Schedule | ((step: number) => number);
 
 const isSchedule = (rate: LearningRate): rate is Schedule => typeof rate === 'function' && 'spec' in rate;
 
-export function checkLearningRate(owner: string, option: string, rate: unknown): asserts rate is LearningRate {
+export function checkRate(owner: string, option: string, rate: unknown): asserts rate is LearningRate {
   if (typeof rate === 'number') checkNumber(owner, option, rate, '[0, Infinity)');
   else check(typeof rate === 'function', owner, option, 'be a number in [0, Infinity), a schedule or a function of the step', rate);
 }
@@ -19,10 +19,10 @@ export function rateAt(owner: string, option: string, rate: LearningRate, step: 
   return value;
 }
 
-/** The rate as plain JSON. */
-export function rateConfig(owner: string, option: string, rate: LearningRate): number | ScheduleSpec {
-  if (typeof rate === 'number') return rate;
-  if (isSchedule(rate)) return rate.spec;
+/** An option's value as plain JSON; of functions only schedules have such a form. */
+export function optionConfig(owner: string, option: string, value: unknown): unknown {
+  if (typeof value !== 'function') return value;
+  if (isSchedule(value as LearningRate)) return (value as Schedule).spec;
   throw new Error(`${owner}: ${option} is a plain function, which cannot be saved; use a schedule of tfjs-warmup/schedules`);
 }
 
@@ -35,9 +35,11 @@ export const setScheduleReviver = (reviver: Revive): void => {
   revive = reviver;
 };
 
-/** The rate from plain JSON. */
-export function rateFromConfig(owner: string, option: string, config: number | ScheduleSpec): LearningRate {
-  if (typeof config === 'number') return config;
+const isSpec = (config: unknown): config is ScheduleSpec => typeof config === 'object' && config !== null && 'kind' in config;
+
+/** An option's value from plain JSON. */
+export function optionFromConfig(owner: string, option: string, config: unknown): unknown {
+  if (!isSpec(config)) return config;
   if (!revive) throw new Error(`${owner}: ${option} was saved as a schedule; call registerOptimizers() before loading`);
   return revive(config);
 }

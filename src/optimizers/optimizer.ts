@@ -1,5 +1,5 @@
 /** The base of all optimizers: options, counts, state and the order of a step. What an update is, its rule says. */
-import { backend, engine, Optimizer, scalar, type NamedTensorMap, type Scalar, type serialization, type Tensor, type Variable } from '@tensorflow/tfjs-core';
+import { backend, engine, Optimizer, randomNormal, scalar, type NamedTensorMap, type Scalar, type serialization, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import { check, checkNames, checkNumber, show } from '../check.js';
 import { layoutOf, type Layout } from '../compiler/layout.js';
 import type { Plan } from '../compiler/plan.js';
@@ -10,7 +10,7 @@ import type { Executor, Job } from '../executors/executor.js';
 import { clipByGlobalNorm } from '../rules/global-norm.js';
 import { checkGroups, checkGroupsUsed, groupsConfig, groupsFromConfig, settingsOf, type Group, type VariableSettings } from './groups.js';
 import type { Hyperparameter } from './hyperparameters.js';
-import { checkLearningRate, rateAt, rateConfig, rateFromConfig, type LearningRate } from './learning-rate.js';
+import { checkRate, optionConfig, optionFromConfig, rateAt, type LearningRate } from './learning-rate.js';
 import { disposeSaved, groupByVariable, matchSaved, type NamedTensor, type SavedVariable } from './state.js';
 
 /** Options that every optimizer takes. */
@@ -33,8 +33,12 @@ export type Definition = {
   /** True if weights are multiplied by 1 - learningRate * weightDecay, which must not turn their sign. */
   readonly decoupled: boolean;
   readonly hyperparameters: Readonly<Record<string, Hyperparameter>>;
-  /** The rule of a variable. */
-  readonly rule: (settings: VariableSettings, options: Readonly<Record<string, unknown>>) => Rule;
+  /** Numbers for the rule's host that are no hyperparameters by themselves. */
+  readonly numbers?: Readonly<Record<string, number>>;
+  /** The rule of a variable; the same object for all variables that share it. */
+  readonly rule: (settings: VariableSettings, layout: Layout) => Rule;
+  /** The rule that at least one variable must get. */
+  readonly expected?: Rule;
 };
 
 const commonNames = ['learningRate', 'weightDecay', 'groups', 'clipNorm', 'executor'] as const;
@@ -50,6 +54,20 @@ type Entry = {
   count: number;
   prepared: boolean;
 };
+
+/** What `describe` tells of a variable. */
+export type Description = VariableSettings & {
+  /** True if its weight vectors keep their norm and turn by chosen angles. */
+  readonly rotational: boolean;
+  /** The name of its update rule. */
+  readonly rule: string;
+  /** What is kept for it between steps. */
+  readonly slots: Rule['slots'];
+};
+
+const isRotational = (rule: Rule): boolean => rule.roles.norm !== undefined;
+
+const sizesOf = ({ size, neurons, fanIn }: Layout) => ({ size, neurons, fanIn });
 
 type Gradients = NamedTensorMap | readonly ({ name: string; tensor?: Tensor | null } | null | undefined)[];
 
@@ -76,12 +94,14 @@ export abstract class FusedOptimizer extends Optimizer {
     const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
     const defaults = Object.fromEntries(Object.entries(definition.hyperparameters).map(([name, { default: value }]) => [name, value]));
     const all: Record<string, unknown> = { weightDecay: definition.weightDecay, groups: [], executor: 'auto', ...defaults, ...given };
-    checkLearningRate(owner, 'learningRate', all.learningRate);
+    checkRate(owner, 'learningRate', all.learningRate);
     checkNumber(owner, 'weightDecay', all.weightDecay, '[0, Infinity)');
     checkGroups(owner, all.groups);
     if (all.clipNorm !== undefined) checkNumber(owner, 'clipNorm', all.clipNorm, '(0, Infinity)');
     check(all.executor === 'auto' || all.executor === 'ops', owner, 'executor', "be 'auto' or 'ops'", all.executor);
-    for (const [name, hyperparameter] of Object.entries(definition.hyperparameters)) hyperparameter.check(owner, name, all[name]);
+    for (const [name, hyperparameter] of Object.entries(definition.hyperparameters)) {
+      if (all[name] !== undefined) hyperparameter.check(owner, name, all[name]);
+    }
     this.#owner = owner;
     this.#definition = definition;
     this.options = Object.freeze(all);
@@ -99,8 +119,8 @@ export abstract class FusedOptimizer extends Optimizer {
   }
 
   /** What each variable got, in the order of their first appearance. */
-  describe(): (VariableSettings & { rule: string; slots: Rule['slots'] })[] {
-    return [...this.#entries.values()].map(({ settings, rule }) => ({ ...settings, rule: rule.name, slots: rule.slots }));
+  describe(): Description[] {
+    return [...this.#entries.values()].map(({ settings, rule }) => ({ ...settings, rotational: isRotational(rule), rule: rule.name, slots: rule.slots }));
   }
 
   /**
@@ -109,13 +129,11 @@ export abstract class FusedOptimizer extends Optimizer {
    */
   prepare(variables: readonly Variable[]): void {
     this.#checkAlive();
-    const names = variables.map(({ name }) => name);
-    this.#admit(names);
+    this.#admit(variables.map(({ name }) => name));
     for (const variable of variables) {
       const entry = this.#entries.get(variable.name)!;
-      if (entry.prepared) continue;
-      const plan = this.#plans.get(entry.rule)!.prepare;
-      if (plan && entry.count === 0) this.#currentExecutor().prepare(variable, plan, entry.layout);
+      if (!this.#waitsForPreparation(entry)) continue;
+      this.#currentExecutor().prepare(variable, this.#plans.get(entry.rule)!.prepare!, entry.layout, sizesOf(entry.layout));
       entry.prepared = true;
     }
   }
@@ -128,9 +146,9 @@ export abstract class FusedOptimizer extends Optimizer {
     }
     const result = super.computeGradients(f);
     const variables = Object.keys(result.grads).filter((name) => result.grads[name]).map((name) => variableNamed(this.#owner, name));
-    const before = this.#unprepared(variables);
+    this.#admit(variables.map(({ name }) => name));
+    if (!variables.some(({ name }) => this.#waitsForPreparation(this.#entries.get(name)!))) return result;
     this.prepare(variables);
-    if (!before) return result;
     // Without a list only the loss tells which variables it reads: their preparation has changed it.
     result.value.dispose();
     for (const gradient of Object.values(result.grads)) gradient?.dispose();
@@ -145,10 +163,12 @@ export abstract class FusedOptimizer extends Optimizer {
     const updates = named.flatMap(({ name, tensor }) => (tensor ? [{ variable: variableNamed(this.#owner, name), gradient: tensor }] : []));
     for (const { variable, gradient } of updates) this.#checkUpdate(variable, gradient);
     const learningRate = this.currentLearningRate;
+    const numbers = this.#numbers();
     const executor = this.#currentExecutor();
     this.#admit(named.map(({ name }) => name), updates.map(({ variable }) => variable.name));
-    const jobs = updates.map(({ variable, gradient }) => this.#job(variable, gradient, learningRate));
+    const jobs = updates.map(({ variable, gradient }) => this.#job(variable, gradient, learningRate, numbers));
 
+    this.prepare(updates.map(({ variable }) => variable));
     executor.step(jobs, this.#clip && { stage: this.#clip, values: { clipNorm: this.options.clipNorm as number } });
     for (const { variable } of updates) this.#entries.get(variable.name)!.count++;
     this.incrementIterations();
@@ -180,21 +200,16 @@ export abstract class FusedOptimizer extends Optimizer {
   }
 
   getConfig(): serialization.ConfigDict {
-    const { learningRate, groups, ...rest } = this.options;
-    return {
-      ...rest,
-      learningRate: rateConfig(this.#owner, 'learningRate', learningRate as LearningRate),
-      groups: groupsConfig(groups as Group[]),
-    } as unknown as serialization.ConfigDict;
+    const { groups, ...rest } = this.options;
+    const config = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, optionConfig(this.#owner, name, value)]));
+    return { ...config, groups: groupsConfig(groups as Group[]) } as unknown as serialization.ConfigDict;
   }
 
   static override fromConfig<T extends serialization.Serializable>(cls: serialization.SerializableConstructor<T>, config: serialization.ConfigDict): T {
-    const { learningRate, groups, ...rest } = config as Record<string, never>;
-    return new cls({
-      ...rest,
-      learningRate: rateFromConfig(cls.className ?? cls.name, 'learningRate', learningRate),
-      groups: groupsFromConfig(groups),
-    });
+    // tfjs-layers adds customObjects to every config that it loads.
+    const { groups, customObjects, ...rest } = config as Record<string, unknown>;
+    const options = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, optionFromConfig(cls.className ?? cls.name, name, value)]));
+    return new cls({ ...options, groups: groupsFromConfig(groups as Parameters<typeof groupsFromConfig>[0]) });
   }
 
   /** Frees all state; the optimizer cannot be used after. */
@@ -211,12 +226,8 @@ export abstract class FusedOptimizer extends Optimizer {
     if (this.#disposed) throw new Error(`${this.#owner}: this optimizer was disposed; make a new one`);
   }
 
-  #unprepared(variables: readonly Variable[]): boolean {
-    this.#admit(variables.map(({ name }) => name));
-    return variables.some(({ name }) => {
-      const { rule, prepared, count } = this.#entries.get(name)!;
-      return !prepared && count === 0 && this.#plans.get(rule)!.prepare !== undefined;
-    });
+  #waitsForPreparation({ rule, prepared, count }: Entry): boolean {
+    return !prepared && count === 0 && this.#plans.get(rule)!.prepare !== undefined;
   }
 
   #checkUpdate(variable: Variable, gradient: Tensor): void {
@@ -236,6 +247,10 @@ export abstract class FusedOptimizer extends Optimizer {
     const unknown = names.filter((name) => !this.#entries.has(name));
     if (unknown.length === 0) return;
     const newcomers = unknown.map((name) => this.#newEntry(variableNamed(this.#owner, name)));
+    const { expected } = this.#definition;
+    if (expected && this.#entries.size === 0 && !newcomers.some(({ rule }) => rule === expected)) {
+      throw new Error(`${this.#owner}: would rotate none of ${names.map(show).join(', ')}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`);
+    }
     const saved = matchSaved(this.#owner, this.#saved, newcomers.map((entry) => ({ name: entry.settings.name, slots: entry.slots, entry })));
     const states = new Map([...saved].map(([{ name }, state]) => [name, state]));
     for (const entry of newcomers) {
@@ -244,11 +259,21 @@ export abstract class FusedOptimizer extends Optimizer {
       if (!state && !needed.includes(name)) continue;
       this.#currentExecutor().create(name, entry.slots);
       this.#entries.set(name, entry);
+      this.#fillRandom(entry);
       if (!state) continue;
       this.#restore(name, state);
       entry.count = state.tensors.get('count')!.dataSync()[0];
       disposeSaved([state]);
       this.#saved.splice(this.#saved.indexOf(state), 1);
+    }
+  }
+
+  #fillRandom({ rule, settings: { name }, slots }: Entry): void {
+    for (const slot of rule.random ?? []) {
+      // Each variable draws numbers of its own, the same in every run.
+      const numbers = randomNormal([...slots[slot]], 0, 1, 'float32', Number(this.options.seed ?? 0) + this.#entries.size);
+      this.#currentExecutor().write(name, slot, numbers);
+      numbers.dispose();
     }
   }
 
@@ -259,30 +284,31 @@ export abstract class FusedOptimizer extends Optimizer {
   #newEntry({ name, shape }: Variable): Entry {
     const settings = settingsOf(this.#owner, this.options.groups as Group[], this.options.weightDecay as number, { name, shape });
     const layout = layoutOf(`${this.#owner}: variable ${show(name)}`, shape, settings.neuronAxis);
-    const rule = this.#definition.rule(settings, this.options);
+    const rule = this.#definition.rule(settings, layout);
     const plans = this.#plans.get(rule) ?? { update: planUpdate(rule, this.#clip !== undefined), prepare: planPrepare(rule) };
     this.#plans.set(rule, plans);
     const slots = Object.fromEntries(Object.entries(rule.slots).map(([slot, domain]) => [slot, slotShape(domain, shape, layout)]));
     return { settings, rule, plan: plans.update, layout, slots, count: 0, prepared: false };
   }
 
-  #job(variable: Variable, gradient: Tensor, rate: number): Job {
+  /** The optimizer's own options as numbers, for this step. */
+  #numbers(): Record<string, number> {
+    const { hyperparameters, numbers } = this.#definition;
+    const own = Object.entries(hyperparameters).flatMap(([name, { scheduled }]) => {
+      const value = this.options[name];
+      if (value === undefined || typeof value === 'string' || typeof value === 'object' || (typeof value === 'function' && !scheduled)) return [];
+      return [[name, scheduled ? rateAt(this.#owner, name, value as LearningRate, this.iterations) : Number(value)] as const];
+    });
+    return { ...Object.fromEntries(own), ...numbers };
+  }
+
+  #job(variable: Variable, gradient: Tensor, rate: number, numbers: Readonly<Record<string, number>>): Job {
     const { settings, rule, plan, layout, count } = this.#entries.get(variable.name)!;
     const learningRate = rate * settings.learningRateScale;
     if (this.#definition.decoupled) {
       check(learningRate * settings.weightDecay < 1, `${this.#owner}: variable ${show(variable.name)}`, 'learningRate * weightDecay', 'be below 1, or the decay turns the sign of the weights', learningRate * settings.weightDecay);
     }
-    const numbers = Object.fromEntries(Object.keys(this.#definition.hyperparameters).map((name) => [name, Number(this.options[name])]));
-    const values = hostScalars(rule, {
-      ...numbers,
-      learningRate,
-      weightDecay: settings.weightDecay,
-      count,
-      step: this.iterations,
-      size: layout.size,
-      neurons: layout.neurons,
-      fanIn: layout.fanIn,
-    });
+    const values = hostScalars(rule, { ...numbers, ...sizesOf(layout), learningRate, weightDecay: settings.weightDecay, count, step: this.iterations });
     return { variable, gradient, plan, layout, values };
   }
 

@@ -4,11 +4,17 @@ import { scheduleFrom } from '../schedules/spec.js';
 import { AdamW } from './adamw.js';
 import { GIAdam } from './gi-adam.js';
 import { setScheduleReviver } from './learning-rate.js';
+import { LionA } from './lion-a.js';
+import { LionAR } from './lion-ar.js';
 import { Lion } from './lion.js';
+import { RAdam } from './radam.js';
+import { RotationalAdamW } from './rotational-adamw.js';
+import { RotationalLion } from './rotational-lion.js';
+import { RotationalSGDM } from './rotational-sgdm.js';
 import { registerRule, RuleOptimizer } from './rule-optimizer.js';
 import { SGDMomentum } from './sgd-momentum.js';
 
-const optimizers = [AdamW, GIAdam, Lion, SGDMomentum, RuleOptimizer];
+const optimizers = [AdamW, GIAdam, RAdam, SGDMomentum, Lion, LionA, LionAR, RotationalAdamW, RotationalSGDM, RotationalLion, RuleOptimizer];
 
 /**
  * Makes all optimizers known to `tf.loadLayersModel`, with the schedules and rules that were saved in them.

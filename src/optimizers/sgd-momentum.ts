@@ -27,11 +27,7 @@ export class SGDMomentum extends FusedOptimizer {
   }
 
   constructor(options: SGDMomentumOptions) {
-    const rules = { true: sgdMomentum(true), false: sgdMomentum(false) };
-    super(
-      'SGDMomentum',
-      { weightDecay: 0, decoupled: false, hyperparameters: { momentum: beta(0.9), nesterov: flag(false) }, rule: (_, { nesterov }) => rules[`${nesterov as boolean}`] },
-      options,
-    );
+    const rule = sgdMomentum(options?.nesterov === true);
+    super('SGDMomentum', { weightDecay: 0, decoupled: false, hyperparameters: { momentum: beta(0.9), nesterov: flag(false) }, rule: () => rule }, options);
   }
 }

@@ -25,7 +25,7 @@ export function lionAR(form: LionARForm): Rule {
   return defineRule({
     name: 'lionAR',
     slots: { ...lionASlots(form), ...rotationSlots(rotation) },
-    roles: { momentum: 'm' },
+    roles: { momentum: 'm', norm: 'norm' },
     prepare: prepareRotation(rotation),
     host: (values) => {
       const inner = lionAHost(form, values);

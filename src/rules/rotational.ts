@@ -35,7 +35,7 @@ const rotational = (form: RotationalForm, inner: Inner): Rule => {
   return defineRule({
     name: inner.name,
     slots: { ...inner.slots, ...rotationSlots(form) },
-    roles: inner.roles,
+    roles: { ...inner.roles, norm: 'norm' },
     prepare: prepareRotation(form),
     host: (values) => {
       const { learningRate, weightDecay, updateNormDecay, count } = values;

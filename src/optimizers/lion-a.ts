@@ -1,0 +1,57 @@
+import { lionA, type BiasCorrection } from '../rules/lion-a.js';
+import { beta, flag, oneOf } from './hyperparameters.js';
+import { FusedOptimizer, type CommonOptions } from './optimizer.js';
+import { rrcForm, rrcNumbers, rrcOption, type RRCOptions } from './rrc.js';
+
+export type LionAOptions = CommonOptions & {
+  /** Decay rate of the momentum, in [0, 1). Default 0.9; 0 gives sign descent. */
+  readonly beta?: number;
+  /** Looks one step ahead. Default true. */
+  readonly nesterov?: boolean;
+  /**
+   * What makes up for a momentum that is still small: 'inverse' multiplies the update by 1 - beta^t, 'inverseNoise' by
+   * sqrt(1 - beta^2t). Default 'none'.
+   */
+  readonly biasCorrection?: BiasCorrection;
+  /** True to scale the sign to the steady-state size of AdamW's update, sqrt((1 - beta) / (1 + beta)). Default true. */
+  readonly matchAdamW?: boolean;
+  /** Lowers the update, not the decay, while the gradient's signal-to-noise ratio is high. Off unless given. */
+  readonly rrc?: RRCOptions;
+};
+
+/** The hyperparameters that LionA shares with LionAR. */
+export const lionAHyperparameters = () => ({
+  beta: beta(0.9),
+  nesterov: flag(true),
+  biasCorrection: oneOf('none', ['none', 'inverse', 'inverseNoise']),
+  matchAdamW: flag(true),
+  rrc: rrcOption,
+});
+
+export const lionAForm = ({ nesterov = true, biasCorrection = 'none', rrc }: LionAOptions) => ({ nesterov, biasCorrection, rrc: rrcForm(rrc) });
+
+/**
+ * Lion with control over the size of its update: no first step is larger than any other, whatever the gradient.
+ *
+ * c = beta^2 m + (1 - beta^2) g with Nesterov, else beta m + (1 - beta) g; m <- beta m + (1 - beta) g;
+ * w <- (1 - learningRate weightDecay) w - learningRate f_t k sign(c), k = sqrt((1 - beta) / (1 + beta)), f_t the bias correction.
+ *
+ * Weight decay: default 0.1. Slots: m, of the variable's shape; with `rrc` four numbers more.
+ *
+ * A reconstruction: of the paper only abstract and captions could be read.
+ *
+ * @throws for an option that is unknown or out of range.
+ * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup in GPT training (arXiv 2410.23922).
+ * @example
+ * const optimizer = new LionA({ learningRate: 1e-3, biasCorrection: 'inverse' });
+ */
+export class LionA extends FusedOptimizer {
+  static get className() {
+    return 'LionA';
+  }
+
+  constructor(options: LionAOptions) {
+    const rule = lionA(lionAForm(options ?? {}));
+    super('LionA', { weightDecay: 0.1, decoupled: true, hyperparameters: lionAHyperparameters(), numbers: rrcNumbers(options?.rrc), rule: () => rule }, options);
+  }
+}
