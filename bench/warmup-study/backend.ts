@@ -1,0 +1,17 @@
+// First of all imports: it registers the gradients on the copy of tfjs-core that every other file imports.
+import '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
+
+const load = {
+  wasm: () => import('@tensorflow/tfjs-backend-wasm'),
+  cpu: () => import('@tensorflow/tfjs-backend-cpu'),
+};
+
+export type BackendName = keyof typeof load;
+export const backendNames = Object.keys(load) as BackendName[];
+
+export async function useBackend(name: BackendName): Promise<void> {
+  await load[name]();
+  if (!(await tf.setBackend(name))) throw new Error(`study: the ${name} backend does not start on this machine`);
+  await tf.ready();
+}

@@ -1,0 +1,28 @@
+import { useBackend } from './backend.js';
+import { help, parseOptions } from './options.js';
+import { showProgress } from './progress.js';
+import { writeReport } from './report.js';
+import { chosenExperiments, runStudy } from './study.js';
+import { resultRows, textTable } from './table.js';
+
+async function main(): Promise<void> {
+  const settings = parseOptions(process.argv.slice(2));
+  if (!settings) {
+    process.stdout.write(help);
+    return;
+  }
+  await useBackend(settings.backend);
+  const progress = showProgress({ runs: settings.seeds.length * chosenExperiments(settings).length, steps: settings.steps });
+  const study = await runStudy(settings, progress.step).finally(progress.stop);
+  await writeReport(study, settings.report);
+  process.stdout.write(`\n${textTable(resultRows(study.runs))}\n\nPlots: ${settings.report}/index.html\n`);
+}
+
+try {
+  await main();
+} catch (error) {
+  // The wasm backend's own handler of uncaught errors would print its whole source first.
+  const message = error instanceof Error && error.message.startsWith('study: ') ? error.message : error;
+  console.error(message);
+  process.exitCode = 1;
+}

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { help, parseOptions } from '../../bench/warmup-study/options.js';
+
+describe('the command line', () => {
+  it('asks by default for all runs of seed 1 at 0.02 on wasm', () => {
+    expect(parseOptions([])).toMatchObject({ learningRate: 0.02, steps: 400, seeds: [1], optimizers: ['AdamW', 'GIAdam'], backend: 'wasm' });
+    expect(parseOptions([])!.text).toMatch(/moby-dick\.txt$/);
+  });
+
+  it('reads every option', () => {
+    const args = '--lr 1e-3 --steps 20 --seeds 1,2,3 --optimizers GIAdam --backend cpu --text a.txt --report out'.split(' ');
+    expect(parseOptions(args)).toEqual({
+      learningRate: 1e-3, steps: 20, seeds: [1, 2, 3], optimizers: ['GIAdam'], backend: 'cpu', text: 'a.txt', report: 'out',
+    });
+  });
+
+  it('gives no settings where help is asked for, and a help that names every option', () => {
+    expect(parseOptions(['--help'])).toBeUndefined();
+    for (const flag of ['--lr', '--steps', '--seeds', '--optimizers', '--backend', '--text', '--report', '--help']) expect(help).toContain(flag);
+  });
+
+  it.each([
+    ['--lr 0', "study: --lr must be a number above 0, got '0'"],
+    ['--lr fast', "study: --lr must be a number above 0, got 'fast'"],
+    ['--lr=', "study: --lr must be a number above 0, got ''"],
+    ['--steps 2.5', "study: --steps must be a whole number of at least 1, got '2.5'"],
+    ['--steps 0', "study: --steps must be a whole number of at least 1, got '0'"],
+    ['--seeds 1,x', "study: --seeds must be whole numbers from 0 to 2^31 - 1, like 1,2,3, got 'x'"],
+    ['--seeds 1,,2', "study: --seeds must be whole numbers from 0 to 2^31 - 1, like 1,2,3, got ''"],
+    ['--seeds 1,1', "study: --seeds must name each item once, got '1,1'"],
+    ['--optimizers Adam', "study: --optimizers must be some of AdamW, GIAdam, got 'Adam'"],
+    ['--backend gpu', "study: --backend must be one of wasm, cpu, got 'gpu'"],
+    ['--speed 3', "study: Unknown option '--speed'"],
+    ['more', 'study: Unexpected argument'],
+  ])('%s is an error that says what is allowed', (args, message) => {
+    expect(() => parseOptions(args.split(' '))).toThrow(message);
+  });
+});
