@@ -15,14 +15,23 @@ const operations: Partial<Record<Expression['op'], (x: number, y: number, z: num
   select: (condition, x, y) => (condition ? x : y),
 };
 
-/** The value of an expression without reductions; `values` holds its scalars and inputs by name; a condition is 0 or 1. */
-export function evaluate(expression: Expression, values: Readonly<Record<string, number>>): number {
-  if (expression.op === 'constant') return expression.value!;
-  if (expression.op === 'scalar' || expression.op === 'input') {
-    const value = values[expression.name!];
-    if (typeof value !== 'number') throw new Error(`the host gives no number called '${expression.name}'`);
+/**
+ * The value of an expression without reductions; `values` holds its scalars and inputs by name; a condition is 0 or 1.
+ * `known` has the values that were computed before with the same `values`: parts that are shared are computed once.
+ */
+export function evaluate(expression: Expression, values: Readonly<Record<string, number>>, known = new Map<Expression, number>()): number {
+  const { op, args, name } = expression;
+  if (op === 'constant') return expression.value!;
+  if (op === 'scalar' || op === 'input') {
+    const value = values[name!];
+    if (typeof value !== 'number') throw new Error(`the host gives no number called '${name}'`);
     return value;
   }
-  const [x, y, z] = expression.args;
-  return operations[expression.op]!(evaluate(x, values), y ? evaluate(y, values) : 0, z ? evaluate(z, values) : 0);
+  let value = known.get(expression);
+  if (value === undefined) {
+    const [x, y = 0, z = 0] = args.map((arg) => evaluate(arg, values, known));
+    value = operations[op]!(x, y, z);
+    known.set(expression, value);
+  }
+  return value;
 }

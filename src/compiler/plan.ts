@@ -48,7 +48,13 @@ export type Plan = {
 export type Output = { readonly buffer: Buffer; readonly value: Expression };
 
 /** An expression graph with equal subexpressions merged. */
-type Node = { readonly expression: Expression; readonly args: readonly Node[]; readonly id: number };
+type Node = {
+  readonly expression: Expression;
+  readonly args: readonly Node[];
+  readonly id: number;
+  /** True if a scalar of the host is in it. */
+  readonly hasScalar: boolean;
+};
 
 const domains: readonly DeviceDomain[] = ['element', 'neuron', 'tensor'];
 
@@ -65,14 +71,12 @@ function mergeEqual(): (expression: Expression) => Node {
     const args = expression.args.map(merge);
     const value = Object.is(expression.value, -0) ? '-0' : expression.value;
     const key = `${expression.op} ${expression.name ?? ''} ${value ?? ''} ${args.map((arg) => arg.id)}`;
-    const node = byKey.get(key) ?? { expression, args, id: byKey.size };
+    const node = byKey.get(key) ?? { expression, args, id: byKey.size, hasScalar: expression.op === 'scalar' || args.some((arg) => arg.hasScalar) };
     byKey.set(key, node);
     known.set(expression, node);
     return node;
   };
 }
-
-const dependsOnScalars = ({ op, args }: Expression): boolean => op === 'scalar' || args.some(dependsOnScalars);
 
 const isInput = (node: Node): boolean => node.expression.op === 'input';
 const isHost = (node: Node): boolean => node.expression.domain === 'host';
@@ -106,6 +110,7 @@ export function makePlan(name: string, inputs: Readonly<Record<string, Buffer>>,
   const merge = mergeEqual();
   const roundOf = makeRoundOf();
   const roots = outputs.map(({ buffer, value }) => {
+    if (value?.type !== 'number') throw new Error(`rule ${name}: ${buffer.name} must become a number expression, got ${value?.type ?? String(value)}`);
     const node = merge(value);
     const depth = domains.indexOf(buffer.domain);
     if (!isHost(node) && domains.indexOf(node.expression.domain as DeviceDomain) < depth) {
@@ -176,7 +181,7 @@ function schedule(
     const instructionFor = (node: Node): Instruction => {
       const { op } = node.expression;
       if (isHost(node)) {
-        if (!isCondition(node)) return dependsOnScalars(node.expression) ? { op: 'scalar', index: scalarIndex(node) } : { op: 'constant', value: evaluate(node.expression, {}) };
+        if (!isCondition(node)) return node.hasScalar ? { op: 'scalar', index: scalarIndex(node) } : { op: 'constant', value: evaluate(node.expression, {}) };
         const zero = instructions.push({ op: 'constant', value: 0 }) - 1;
         const flag = instructions.push({ op: 'scalar', index: scalarIndex(node) }) - 1;
         return { op: 'less', args: [zero, flag] };
@@ -208,7 +213,8 @@ function schedule(
 
 /** Computes a plan's scalars for one variable and step, rounding each to float32 once. */
 export function writeScalars(plan: Plan, values: Readonly<Record<string, number>>, into: Float32Array, offset = 0): void {
+  const known = new Map<Expression, number>();
   plan.scalars.forEach((expression, i) => {
-    into[offset + i] = evaluate(expression, values);
+    into[offset + i] = evaluate(expression, values, known);
   });
 }

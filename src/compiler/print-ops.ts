@@ -44,11 +44,8 @@ function blockedSum(x: Tensor, axis: number): Tensor {
   return blockedSum(sum(split, axis + 1), axis);
 }
 
-/** Repeats a value along the axes of a wider view; tfjs's own broadcastTo leaves axes of length 0 as they are. */
-const spread = (x: Tensor, view: number[]): Tensor => (view.includes(0) ? zeros(view) : broadcastTo(x, view));
-
 function reduce(x: Tensor, domain: DeviceDomain, view: number[]): Tensor {
-  // Some backends leave the sum of nothing uninitialized.
+  // The wasm backend leaves the sum of nothing uninitialized.
   if (x.size === 0) return zeros(view);
   if (domain === 'neuron') return [4, 2, 0].reduce(blockedSum, x);
   return reshape(blockedSum(reshape(x, [x.size]), 0), [1, 1, 1, 1, 1]);
@@ -72,17 +69,20 @@ export function runOps(
     const memory = new Map<Buffer, Tensor>();
     const read = (buffer: Buffer): Tensor => memory.get(buffer) ?? reshape(inputs(buffer), view[buffer.domain]);
     for (const stage of plan.stages) {
+      // No tfjs operation sees a tensor of size 0: broadcasts of one fail, and on the wasm backend they spoil the heap.
+      const nothing = view[stage.domain].includes(0) ? zeros(view[stage.domain]) : undefined;
       const values: Tensor[] = [];
       for (const instruction of stage.instructions) {
-        if (instruction.op === 'load') values.push(read(instruction.buffer));
+        if (nothing) values.push(nothing);
+        else if (instruction.op === 'load') values.push(read(instruction.buffer));
         else if (instruction.op === 'constant') values.push(scalar(instruction.value, 'float32'));
         else if (instruction.op === 'scalar') values.push(scalar(scalars[instruction.index], 'float32'));
         else values.push(operations[instruction.op](instruction.args.map((arg) => values[arg])));
       }
-      const written = stage.stores.map(({ buffer, value }) => [buffer, spread(values[value], view[buffer.domain])] as const);
+      const written = stage.stores.map(({ buffer, value }) => [buffer, broadcastTo(values[value], view[buffer.domain])] as const);
       for (const { buffer, value } of stage.sums) {
         const given = sums(buffer);
-        memory.set(buffer, given ? reshape(given, view[buffer.domain]) : reduce(spread(values[value], view[stage.domain]), buffer.domain, view[buffer.domain]));
+        memory.set(buffer, given ? reshape(given, view[buffer.domain]) : reduce(broadcastTo(values[value], view[stage.domain]), buffer.domain, view[buffer.domain]));
       }
       for (const [buffer, value] of written) {
         memory.set(buffer, value);

@@ -5,6 +5,8 @@ import type { Executor } from './executor.js';
 import { OpsExecutor } from './ops.js';
 import { BackendHeap, findBackendMemory, PrivateHeap, type WasmBackend } from './wasm-heap.js';
 import { WasmExecutor } from './wasm.js';
+import { isWebGPUBackend, WebGPUBridge } from './webgpu-bridge.js';
+import { WebGPUExecutor } from './webgpu.js';
 
 /** What an optimizer may ask for: the fastest for the backend, or tfjs operations. */
 export type ExecutorChoice = 'auto' | 'ops';
@@ -28,10 +30,12 @@ function whyNoKernels(): string | undefined {
   }
 }
 
-/** Makes the executor for the current backend: fused wasm kernels on the wasm and cpu backends, tfjs operations elsewhere. */
+/** Makes the executor for the current backend: fused kernels on webgpu, wasm and cpu, tfjs operations elsewhere. */
 export function chooseExecutor(choice: ExecutorChoice): Executor {
   if (choice === 'ops') return new OpsExecutor();
   const current = backend() as unknown as Partial<WasmBackend>;
+  if (isWebGPUBackend(current)) return new WebGPUExecutor(new WebGPUBridge(current));
+  if (getBackend() === 'webgpu') return fallBack('this build of the webgpu backend lacks what kernels need');
   const onWasm = current.wasm !== undefined;
   if (!onWasm && getBackend() !== 'cpu') return new OpsExecutor();
   const reason = whyNoKernels();

@@ -16,6 +16,7 @@ export class OpsExecutor implements Executor {
   }
 
   step(jobs: readonly Job[], stepWide?: StepWide): void {
+    if (jobs.length === 0) return;
     tidy(() => {
       const scale = stepWide ? this.#scale(jobs, stepWide) : scalar(1);
       for (const job of jobs) {

@@ -60,7 +60,7 @@ export class BackendHeap implements WasmHeap {
   borrow(variable: Variable): number {
     // Data that still live on another backend come here by being looked up; only then are those who share them counted.
     this.backend.dataIdMap.get(variable.dataId);
-    if (this.backend.refCount(variable.dataId) > 1) {
+    if (variable.size > 0 && this.backend.refCount(variable.dataId) > 1) {
       const copy = mul(variable, 1);
       variable.assign(copy as Variable);
       copy.dispose();

@@ -76,7 +76,6 @@ export class WasmExecutor implements Executor {
     const scaleAddress = this.#gradientScale.reserve(4);
     if (scale !== undefined) new Float32Array(this.#heap.memory.buffer, scaleAddress, 1)[0] = scale;
     for (const { variable, gradient, plan, layout, values } of jobs) {
-      if (variable.size === 0) continue;
       const w = this.#heap.borrow(variable);
       const g = this.#heap.read(gradient);
       this.#run(plan, layout, values, (buffer) =>
@@ -86,7 +85,6 @@ export class WasmExecutor implements Executor {
   }
 
   prepare(variable: Variable, plan: Plan, layout: Layout, values: Readonly<Record<string, number>>): void {
-    if (variable.size === 0) return;
     const w = this.#heap.borrow(variable);
     this.#run(plan, layout, values, (buffer) => (buffer.role === 'variable' ? w : this.#slot(variable, buffer).address));
     this.#heap.giveBack(variable);

@@ -186,10 +186,9 @@ function checkArguments(optimizer: Optimizer, variables: readonly Variable[]): v
   check(Array.isArray(variables) && variables.length > 0, owner, 'variables', 'be an array of at least one tf.Variable', variables);
   variables.forEach((variable, i) => {
     check(variable instanceof Variable, owner, `variables[${i}]`, 'be a tf.Variable', variable);
-    const name = `variable ${show(variable.name)}`;
-    check(!variable.isDisposed, owner, name, 'be alive', 'a disposed one');
-    check(variable.dtype === 'float32', owner, `${name}'s dtype`, "be 'float32'", variable.dtype);
-    check(variables.indexOf(variable) === i, owner, name, 'be given once', 'it twice');
+    check(!variable.isDisposed, owner, `variables[${i}]`, 'not be disposed', variable.name);
+    check(variable.dtype === 'float32', `${owner}: variable ${show(variable.name)}`, 'dtype', "be 'float32'", variable.dtype);
+    check(variables.indexOf(variable) === i, owner, `variables[${i}]`, 'differ from those before it', variable.name);
   });
   check(variables.some(({ size }) => size > 0), owner, 'variables', 'hold at least one number', variables.map(({ shape }) => shape));
 }

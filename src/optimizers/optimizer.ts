@@ -1,6 +1,6 @@
 /** The base of all optimizers: options, counts, state and the order of a step. What an update is, its rule says. */
 import { backend, engine, Optimizer, randomNormal, scalar, type NamedTensorMap, type Scalar, type serialization, type Tensor, type Variable } from '@tensorflow/tfjs-core';
-import { check, checkNames, checkNumber, show } from '../check.js';
+import { check, checkCount, checkNames, checkNumber, show } from '../check.js';
 import { layoutOf, type Layout } from '../compiler/layout.js';
 import type { Plan } from '../compiler/plan.js';
 import { planPrepare, planUpdate, slotShape } from '../compiler/program.js';
@@ -11,7 +11,7 @@ import { clipByGlobalNorm } from '../rules/global-norm.js';
 import { checkGroups, checkGroupsUsed, groupsConfig, groupsFromConfig, settingsOf, type Group, type VariableSettings } from './groups.js';
 import type { Hyperparameter } from './hyperparameters.js';
 import { checkRate, optionConfig, optionFromConfig, rateAt, type LearningRate } from './learning-rate.js';
-import { disposeSaved, groupByVariable, matchSaved, type NamedTensor, type SavedVariable } from './state.js';
+import { checkSaved, disposeSaved, groupByVariable, matchSaved, type NamedTensor, type SavedVariable } from './state.js';
 
 /** Options that every optimizer takes. */
 export type CommonOptions = {
@@ -129,6 +129,7 @@ export abstract class FusedOptimizer extends Optimizer {
    */
   prepare(variables: readonly Variable[]): void {
     this.#checkAlive();
+    for (const variable of variables) this.#checkVariable(variable);
     this.#admit(variables.map(({ name }) => name));
     for (const variable of variables) {
       const entry = this.#entries.get(variable.name)!;
@@ -162,10 +163,15 @@ export abstract class FusedOptimizer extends Optimizer {
       : Object.entries(gradients as NamedTensorMap).map(([name, tensor]) => ({ name, tensor }));
     const updates = named.flatMap(({ name, tensor }) => (tensor ? [{ variable: variableNamed(this.#owner, name), gradient: tensor }] : []));
     for (const { variable, gradient } of updates) this.#checkUpdate(variable, gradient);
+    const seen = new Set<string>();
+    const twice = updates.map(({ variable }) => variable.name).find((name) => seen.size === seen.add(name).size);
+    if (twice !== undefined) throw new Error(`${this.#owner}: variable ${show(twice)} has two gradients in one step; add them up`);
     const learningRate = this.currentLearningRate;
+    for (const { variable } of updates) this.#checkDecay(variable, learningRate);
     const numbers = this.#numbers();
     const executor = this.#currentExecutor();
-    this.#admit(named.map(({ name }) => name), updates.map(({ variable }) => variable.name));
+    const registered = named.map(({ name }) => name).filter((name) => engine().registeredVariables[name]);
+    this.#admit(registered, updates.map(({ variable }) => variable.name));
     const jobs = updates.map(({ variable, gradient }) => this.#job(variable, gradient, learningRate, numbers));
 
     this.prepare(updates.map(({ variable }) => variable));
@@ -191,12 +197,20 @@ export abstract class FusedOptimizer extends Optimizer {
     if (first?.name.split('/').at(-1) !== 'iter') throw new Error(`${this.#owner}: the first saved weight must be 'iter', got ${show(first?.name)}`);
     const malformed = weights.slice(1).find(({ name }) => !name.includes('/'));
     if (malformed) throw new Error(`${this.#owner}: saved weights must be named <variable>/<slot>, got ${show(malformed.name)}`);
-    const slots = await this.extractIterations(weights);
+    const saved = groupByVariable(weights.slice(1));
+    try {
+      checkCount(this.#owner, `the saved ${show(first.name)}`, (await first.tensor.data())[0]);
+      for (const state of saved) await checkSaved(this.#owner, state, this.#entries.get(state.name)?.slots);
+      await this.extractIterations(weights);
+    } catch (error) {
+      disposeSaved(saved);
+      throw error;
+    }
     disposeSaved(this.#saved);
     this.#entries.clear();
     this.#executor?.dispose();
     this.#executor = undefined;
-    this.#saved = groupByVariable(slots);
+    this.#saved = saved;
   }
 
   getConfig(): serialization.ConfigDict {
@@ -207,7 +221,7 @@ export abstract class FusedOptimizer extends Optimizer {
 
   static override fromConfig<T extends serialization.Serializable>(cls: serialization.SerializableConstructor<T>, config: serialization.ConfigDict): T {
     // tfjs-layers adds customObjects to every config that it loads.
-    const { groups, customObjects, ...rest } = config as Record<string, unknown>;
+    const { groups, customObjects: _, ...rest } = config as Record<string, unknown>;
     const options = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, optionFromConfig(cls.className ?? cls.name, name, value)]));
     return new cls({ ...options, groups: groupsFromConfig(groups as Parameters<typeof groupsFromConfig>[0]) });
   }
@@ -230,28 +244,42 @@ export abstract class FusedOptimizer extends Optimizer {
     return !prepared && count === 0 && this.#plans.get(rule)!.prepare !== undefined;
   }
 
-  #checkUpdate(variable: Variable, gradient: Tensor): void {
-    const { name, dtype, shape } = variable;
+  #checkVariable({ name, dtype, shape }: Variable): void {
     const owner = `${this.#owner}: variable ${show(name)}`;
     check(dtype === 'float32', owner, 'dtype', "be 'float32'", dtype);
-    check(gradient.dtype === 'float32', owner, "its gradient's dtype", "be 'float32'", gradient.dtype);
     const known = this.#entries.get(name)?.settings.shape ?? shape;
     check(known.join() === shape.join(), owner, 'shape', `stay ${show(known)}`, shape);
+  }
+
+  #checkUpdate(variable: Variable, gradient: Tensor): void {
+    this.#checkVariable(variable);
+    const { name, shape } = variable;
+    const owner = `${this.#owner}: variable ${show(name)}`;
+    if (gradient.isDisposed) throw new Error(`${owner}: its gradient was disposed`);
+    check(gradient.dtype === 'float32', owner, "its gradient's dtype", "be 'float32'", gradient.dtype);
     check(gradient.shape.join() === shape.join(), owner, "its gradient's shape", `be ${show(shape)}`, gradient.shape);
+  }
+
+  /** Throws if this step's decay would turn the sign of the weights. */
+  #checkDecay(variable: Variable, rate: number): void {
+    if (!this.#definition.decoupled) return;
+    const { name, learningRateScale, weightDecay } = this.#entries.get(variable.name)?.settings ?? this.#settings(variable);
+    const decay = rate * learningRateScale * weightDecay;
+    check(decay < 1, `${this.#owner}: variable ${show(name)}`, 'learningRate * weightDecay', 'be below 1, or the decay turns the sign of the weights', decay);
   }
 
   /** Makes entries for variables seen for the first time; nothing changes if one of them is refused. */
   #admit(names: readonly string[], needed: readonly string[] = names): void {
     if (!this.#groupsChecked) checkGroupsUsed(this.#owner, this.options.groups as Group[], Object.keys(engine().registeredVariables));
     this.#groupsChecked = true;
-    const unknown = names.filter((name) => !this.#entries.has(name));
+    const unknown = [...new Set(names)].filter((name) => !this.#entries.has(name));
     if (unknown.length === 0) return;
     const newcomers = unknown.map((name) => this.#newEntry(variableNamed(this.#owner, name)));
     const { expected } = this.#definition;
     if (expected && this.#entries.size === 0 && !newcomers.some(({ rule }) => rule === expected)) {
       throw new Error(`${this.#owner}: would rotate none of ${names.map(show).join(', ')}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`);
     }
-    const saved = matchSaved(this.#owner, this.#saved, newcomers.map((entry) => ({ name: entry.settings.name, slots: entry.slots, entry })));
+    const saved = matchSaved(this.#owner, this.#saved, newcomers.map((entry) => ({ name: entry.settings.name, slots: entry.slots, entry })), this.#entries.size === 0);
     const states = new Map([...saved].map(([{ name }, state]) => [name, state]));
     for (const entry of newcomers) {
       const { name } = entry.settings;
@@ -263,6 +291,8 @@ export abstract class FusedOptimizer extends Optimizer {
       if (!state) continue;
       this.#restore(name, state);
       entry.count = state.tensors.get('count')!.dataSync()[0];
+      // What has state has been prepared, in the run that saved it.
+      entry.prepared = true;
       disposeSaved([state]);
       this.#saved.splice(this.#saved.indexOf(state), 1);
     }
@@ -281,8 +311,13 @@ export abstract class FusedOptimizer extends Optimizer {
     for (const [slot, tensor] of tensors) if (slot !== 'count') this.#currentExecutor().write(name, slot, tensor);
   }
 
-  #newEntry({ name, shape }: Variable): Entry {
-    const settings = settingsOf(this.#owner, this.options.groups as Group[], this.options.weightDecay as number, { name, shape });
+  #settings({ name, shape }: Variable): VariableSettings {
+    return settingsOf(this.#owner, this.options.groups as Group[], this.options.weightDecay as number, { name, shape });
+  }
+
+  #newEntry(variable: Variable): Entry {
+    const { name, shape } = variable;
+    const settings = this.#settings(variable);
     const layout = layoutOf(`${this.#owner}: variable ${show(name)}`, shape, settings.neuronAxis);
     const rule = this.#definition.rule(settings, layout);
     const plans = this.#plans.get(rule) ?? { update: planUpdate(rule, this.#clip !== undefined), prepare: planPrepare(rule) };
@@ -305,9 +340,6 @@ export abstract class FusedOptimizer extends Optimizer {
   #job(variable: Variable, gradient: Tensor, rate: number, numbers: Readonly<Record<string, number>>): Job {
     const { settings, rule, plan, layout, count } = this.#entries.get(variable.name)!;
     const learningRate = rate * settings.learningRateScale;
-    if (this.#definition.decoupled) {
-      check(learningRate * settings.weightDecay < 1, `${this.#owner}: variable ${show(variable.name)}`, 'learningRate * weightDecay', 'be below 1, or the decay turns the sign of the weights', learningRate * settings.weightDecay);
-    }
     const values = hostScalars(rule, { ...numbers, ...sizesOf(layout), learningRate, weightDecay: settings.weightDecay, count, step: this.iterations });
     return { variable, gradient, plan, layout, values };
   }

@@ -12,6 +12,9 @@ export type RuleOptimizerOptions = CommonOptions & {
 
 const known = new Map<string, Rule>();
 
+/** Options of every optimizer and values that every rule's host gets. */
+const reserved = ['learningRate', 'weightDecay', 'groups', 'clipNorm', 'executor', 'count', 'step', 'size', 'neurons', 'fanIn'];
+
 /** Lets models that were saved with a user's rule find it again by name. */
 export const registerRule = (rule: Rule): void => {
   known.set(rule.name, rule);
@@ -38,9 +41,16 @@ export class RuleOptimizer extends FusedOptimizer {
   readonly #rule: Rule;
   readonly #hyperparameters: Readonly<Record<string, number>>;
 
-  constructor({ rule, hyperparameters = {}, ...options }: RuleOptimizerOptions) {
+  constructor(given: RuleOptimizerOptions) {
+    check(given !== null && typeof given === 'object', 'RuleOptimizer', 'options', 'be an object with rule, learningRate and others', given);
+    const { rule, hyperparameters = {}, ...options } = given;
     check(typeof rule?.update === 'function' && typeof rule.slots === 'object', 'RuleOptimizer', 'rule', 'be what defineRule gave', rule);
     const owner = `RuleOptimizer ${rule.name}`;
+    check(hyperparameters !== null && typeof hyperparameters === 'object', owner, 'hyperparameters', 'be an object of numbers', hyperparameters);
+    for (const name of Object.keys(hyperparameters)) {
+      // Loading a model rewrites names with underscores; the reserved ones would hide what every rule gets.
+      check(/^[a-zA-Z][a-zA-Z0-9]*$/.test(name) && !reserved.includes(name), owner, 'hyperparameters', `be named with letters and digits, and not ${reserved.join(', ')}`, name);
+    }
     for (const [name, value] of Object.entries(hyperparameters)) checkNumber(owner, `hyperparameters.${name}`, value, '(-Infinity, Infinity)');
     super(
       owner,

@@ -1,7 +1,8 @@
 /** AdamW. Source: Loshchilov and Hutter, Decoupled weight decay regularization, Algorithm 2 (arXiv 1711.05101). */
-import { add, div, mix, mul, sqrt, square, sub, type Expression, type Operand } from '../compiler/expression.js';
+import { add, div, mix, mul, sqrt, square, type Expression } from '../compiler/expression.js';
 import { defineRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
 import { biasCorrection } from './bias-correction.js';
+import { decayedStep } from './decayed-step.js';
 import { rrcCorrection, rrcHost, slotsFor, type RRCForm } from './rrc.js';
 
 export const adamSlots = { m: 'element', v: 'element' } as const;
@@ -11,7 +12,7 @@ export const adamRoles = { momentum: 'm', secondMoment: 'v' } as const;
 export function adamHost({ learningRate, weightDecay, beta1, beta2, epsilon, count }: HostValues) {
   const root = Math.sqrt(biasCorrection(beta2, count + 1));
   const directionScale = root / biasCorrection(beta1, count + 1);
-  return { beta1, beta2, keep: 1 - learningRate * weightDecay, directionScale, stepSize: learningRate * directionScale, scaledEpsilon: epsilon * root };
+  return { beta1, beta2, decay: learningRate * weightDecay, directionScale, stepSize: learningRate * directionScale, scaledEpsilon: epsilon * root };
 }
 
 /** The new moments, and the direction without its scale. */
@@ -21,12 +22,9 @@ export function adamDirection({ g, m, v }: Record<'g' | 'm' | 'v', Expression>, 
   return { direction: div(first, add(sqrt(second), s.scaledEpsilon)), m: first, v: second };
 }
 
-/** The decoupled step. */
-export const decayedStep = (w: Expression, direction: Expression, keep: Operand, stepSize: Operand): Expression => sub(mul(keep, w), mul(stepSize, direction));
-
 export function adamUpdate(values: Record<'w' | 'g' | 'm' | 'v', Expression>, s: Values) {
   const { direction, m, v } = adamDirection(values, s);
-  return { w: decayedStep(values.w, direction, s.keep, s.stepSize), m, v };
+  return { w: decayedStep(values.w, mul(s.stepSize, direction), s), m, v };
 }
 
 /** AdamW, with the RRC correction of its learning rate if `rrc` is given. */
@@ -40,7 +38,7 @@ export const adamW = (rrc?: RRCForm): Rule =>
       const { w, g, m, v, ...others } = values;
       if (!rrc) return adamUpdate({ w, g, m, v }, s);
       const { direction, m: momentum, v: second } = adamDirection({ g, m, v }, s);
-      const { factor, slots } = rrcCorrection(rrc, { ...(others as Parameters<typeof rrcCorrection>[1]), g, momentum }, s);
-      return { w: decayedStep(w, direction, s.keep, mul(factor, s.stepSize)), m: momentum, v: second, ...slots };
+      const { corrected, slots } = rrcCorrection(rrc, { ...(others as Parameters<typeof rrcCorrection>[1]), g, momentum }, s);
+      return { w: decayedStep(w, corrected(mul(s.stepSize, direction)), s), m: momentum, v: second, ...slots };
     },
   });

@@ -2,11 +2,12 @@
  * LionA: Lion with one beta, its update scaled to the steady-state size of AdamW's. A reconstruction: of arXiv 2410.23922
  * only the abstract and captions could be read; the formulas are this library's reading of it.
  */
-import { mix, mul, sign, sub, type DeviceDomain, type Expression } from '../compiler/expression.js';
+import { mix, mul, sign, type DeviceDomain, type Expression } from '../compiler/expression.js';
 import { defineRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
 import { biasCorrection } from './bias-correction.js';
+import { decayedStep } from './decayed-step.js';
 import { steadyStateSize } from './equilibrium.js';
-import { rrcCorrection, rrcHost, slotsFor, type RRCForm } from './rrc.js';
+import { rrcCorrection, rrcHost, slotsFor, type Corrected, type RRCForm } from './rrc.js';
 
 export type BiasCorrection = 'none' | 'inverse' | 'inverseNoise';
 
@@ -37,17 +38,17 @@ export function lionAHost({ biasCorrection: correction, nesterov, rrc }: LionAFo
     beta1,
     beta2,
     inverse,
-    keep: 1 - learningRate * weightDecay,
+    decay: learningRate * weightDecay,
     stepSize: learningRate * inverse * (matchAdamW ? steadyStateSize(beta) : 1),
     ...(rrc ? rrcHost(values, beta) : {}),
   };
 }
 
-/** The sign direction, the new slots, and the factor of the RRC correction. */
-export function lionADirection({ rrc }: LionAForm, { g, m, ...others }: Record<string, Expression>, s: Values): { direction: Expression; factor: Expression | undefined; slots: Record<string, Expression> } {
+/** The sign direction, the new slots, and what multiplies with the factor of the RRC correction. */
+export function lionADirection({ rrc }: LionAForm, { g, m, ...others }: Record<string, Expression>, s: Values): { direction: Expression; corrected: Corrected | undefined; slots: Record<string, Expression> } {
   const momentum = mix(m, g, s.beta2);
-  const corrected = rrc && rrcCorrection(rrc, { ...(others as Parameters<typeof rrcCorrection>[1]), g, momentum }, s);
-  return { direction: sign(mix(m, g, s.beta1)), factor: corrected?.factor, slots: { m: momentum, ...corrected?.slots } };
+  const correction = rrc && rrcCorrection(rrc, { ...(others as Parameters<typeof rrcCorrection>[1]), g, momentum }, s);
+  return { direction: sign(mix(m, g, s.beta1)), corrected: correction?.corrected, slots: { m: momentum, ...correction?.slots } };
 }
 
 export const lionASlots = ({ rrc }: LionAForm): Record<string, DeviceDomain> => ({ m: 'element', ...slotsFor(rrc) });
@@ -59,7 +60,8 @@ export const lionA = (form: LionAForm): Rule =>
     roles: { momentum: 'm' },
     host: (values) => lionAHost(form, values),
     update: ({ w, ...values }: Record<string, Expression>, s: Values) => {
-      const { direction, factor = 1, slots } = lionADirection(form, values, s);
-      return { w: sub(mul(s.keep, w), mul(mul(factor, s.stepSize), direction)), ...slots };
+      const { direction, corrected, slots } = lionADirection(form, values, s);
+      const step = mul(s.stepSize, direction);
+      return { w: decayedStep(w, corrected ? corrected(step) : step, s), ...slots };
     },
   });

@@ -30,11 +30,11 @@ export function lionAR(form: LionARForm): Rule {
     host: (values) => {
       const inner = lionAHost(form, values);
       const theta = inner.inverse * angle(values);
-      return { ...inner, plainKeep: inner.keep, plainStep: inner.stepSize, rotation: form.exactAngle ? Math.tan(theta) : theta, inverseCount: 1 / (form.perNeuron ? values.fanIn : values.size) };
+      return { ...inner, plainDecay: inner.decay, plainStep: inner.stepSize, rotation: form.exactAngle ? Math.tan(theta) : theta, inverseCount: 1 / (form.perNeuron ? values.fanIn : values.size) };
     },
     update: ({ w, norm, ...values }: Record<string, Expression>, s: Values) => {
-      const { direction, factor, slots } = lionADirection(form, values, s);
-      return { ...rotate(rotation, { w, u: direction, norm }, s, { factor, epsilon: 0 }), ...slots };
+      const { direction, corrected, slots } = lionADirection(form, values, s);
+      return { ...rotate(rotation, { w, u: direction, norm }, s, { corrected, epsilon: 0 }), ...slots };
     },
   });
 }

@@ -1,14 +1,15 @@
 /** Lion. Source: Chen et al., Symbolic discovery of optimization algorithms, Algorithm 2 (arXiv 2302.06675). */
-import { mix, mul, sign, sub } from '../compiler/expression.js';
+import { mix, mul, sign } from '../compiler/expression.js';
 import { defineRule } from '../compiler/rule.js';
+import { decayedStep } from './decayed-step.js';
 
 export const lion = /* @__PURE__ */ defineRule({
   name: 'lion',
   slots: { m: 'element' },
   roles: { momentum: 'm' },
-  host: ({ learningRate, weightDecay, beta1, beta2 }) => ({ learningRate, beta1, beta2, keep: 1 - learningRate * weightDecay }),
+  host: ({ learningRate, weightDecay, beta1, beta2 }) => ({ learningRate, beta1, beta2, decay: learningRate * weightDecay }),
   update: ({ w, g, m }, s) => ({
-    w: sub(mul(s.keep, w), mul(s.learningRate, sign(mix(m, g, s.beta1)))),
+    w: decayedStep(w, mul(s.learningRate, sign(mix(m, g, s.beta1))), s),
     m: mix(m, g, s.beta2),
   }),
 });

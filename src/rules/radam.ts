@@ -1,8 +1,9 @@
 /** RAdam. Source: Liu et al., On the variance of the adaptive learning rate and beyond, Algorithm 2 (arXiv 1908.03265). */
-import { less, mul, select, sub } from '../compiler/expression.js';
+import { less, mul, select } from '../compiler/expression.js';
 import { defineRule, type HostValues } from '../compiler/rule.js';
 import { adamDirection, adamHost, adamRoles, adamSlots } from './adamw.js';
 import { biasCorrection } from './bias-correction.js';
+import { decayedStep } from './decayed-step.js';
 
 /** Below this length of the simple moving average the second moment is not used (torch, Optax). */
 const threshold = 5;
@@ -29,6 +30,6 @@ export const rAdam = /* @__PURE__ */ defineRule({
   update: ({ w, g, m, v }, s) => {
     const { direction, m: first, v: second } = adamDirection({ g, m, v }, s);
     const step = select(less(0, s.rectified), mul(s.adaptiveStep, direction), mul(s.plainStep, first));
-    return { w: sub(mul(s.keep, w), step), m: first, v: second };
+    return { w: decayedStep(w, step, s), m: first, v: second };
   },
 });

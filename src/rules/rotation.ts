@@ -55,15 +55,15 @@ export const takesPlainStep = (norm: Expression): Expression => lessEqual(norm, 
 /**
  * The rotational step along -u.
  *
- * Scalars: `rotation` (radians), `inverseCount` (1 / elements of a vector), `plainKeep` and `plainStep` for neurons
- * without a norm (w <- plainKeep w - plainStep u), with `averaged` also `updateNormDecay` and `normCorrection` (the
- * reciprocal of 1 - updateNormDecay^t). `factor` scales the rotation and the plain step.
+ * Scalars: `rotation` (radians), `inverseCount` (1 / elements of a vector), `plainDecay` and `plainStep` for neurons
+ * without a norm (w <- w - (plainDecay w + plainStep u)), with `averaged` also `updateNormDecay` and `normCorrection` (the
+ * reciprocal of 1 - updateNormDecay^t). `corrected` scales the rotation and the plain step.
  */
 export function rotate(
   form: RotationForm,
   { w, u, norm, energy }: { readonly w: Expression; readonly u: Expression; readonly norm: Expression; readonly energy?: Expression },
   s: Values,
-  { factor = 1, epsilon }: { readonly factor?: Operand; readonly epsilon: number },
+  { corrected = (x) => x, epsilon }: { readonly corrected?: (x: Operand) => Operand; readonly epsilon: number },
 ): Record<string, Expression> {
   const sum = sumOf(form);
   const total = { u: form.zeroMean ? sum(u) : undefined, uu: sum(square(u)), uw: sum(mul(u, w)), ww: sum(square(w)), w: form.zeroMean ? sum(w) : undefined };
@@ -81,12 +81,14 @@ export function rotate(
   const squared = measurable(tangent, 0);
   const newEnergy = energy && mix(energy, squared, s.updateNormDecay);
   const length = sqrt(newEnergy ? mul(newEnergy, s.normCorrection) : squared);
-  const turn = measurable(div(mul(mul(factor, s.rotation), norm), add(length, epsilon)), 0);
+  const turn = measurable(div(corrected(mul(s.rotation, norm)), add(length, epsilon)), 0);
 
   const onSphere = div(norm, sqrt(add(ww, mul(square(turn), squared))));
   const keep = mul(onSphere, add(1, measurable(mul(turn, along), 0)));
   const step = mul(onSphere, turn);
-  const moved = sub(mul(select(isPlain, s.plainKeep, keep), w), mul(select(isPlain, mul(factor, s.plainStep), step), u));
+  // One value a neuron, so that neurons need not wait for the tensor.
+  const plainStep = corrected(select(isPlain, s.plainStep, 0));
+  const moved = sub(w, add(mul(select(isPlain, s.plainDecay, sub(1, keep)), w), mul(select(isPlain, plainStep, step), u)));
   const shift = mean && select(isPlain, 0, sub(mul(step, mean.u), mul(keep, mean.w)));
   return { w: shift ? add(moved, shift) : moved, ...(newEnergy ? { energy: newEnergy } : {}) };
 }

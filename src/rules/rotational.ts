@@ -23,8 +23,8 @@ type Inner = {
   readonly name: string;
   readonly slots: Readonly<Record<string, DeviceDomain>>;
   readonly roles: Roles;
-  /** Its scalars; the plain step of a neuron without a norm is w <- plainKeep w - plainStep u. */
-  readonly host: (values: HostValues) => Record<string, number> & { readonly plainKeep: number; readonly plainStep: number };
+  /** Its scalars; the plain step of a neuron without a norm is w <- w - (plainDecay w + plainStep u). */
+  readonly host: (values: HostValues) => Record<string, number> & { readonly plainDecay: number; readonly plainStep: number };
   /** Its direction, without learning rate and weight decay, and its new slots. */
   readonly direction: (values: Record<string, Expression>, s: Values) => { readonly u: Expression; readonly slots: Record<string, Expression> };
   readonly betas: (values: HostValues) => { readonly beta1: number; readonly beta2: number };
@@ -62,7 +62,7 @@ export const rotationalAdamW = (form: RotationalForm): Rule =>
     roles: adamRoles,
     host: (values) => {
       const adam = adamHost(values);
-      return { ...adam, plainKeep: adam.keep, plainStep: values.learningRate };
+      return { ...adam, plainDecay: adam.decay, plainStep: values.learningRate };
     },
     direction: (values, s) => {
       const { direction, ...slots } = adamDirection(values as Parameters<typeof adamDirection>[0], s);
@@ -76,11 +76,12 @@ export const rotationalSGDM = (form: RotationalForm, nesterov: boolean): Rule =>
     name: nesterov ? 'rotationalSGDNesterov' : 'rotationalSGDM',
     slots: { m: 'element' },
     roles: { momentum: 'm' },
-    host: ({ momentum, learningRate, weightDecay }) => ({ momentum, weightDecay, plainKeep: 1, plainStep: learningRate }),
+    host: ({ momentum, learningRate, weightDecay }) => ({ momentum, weightDecay, plainDecay: 0, plainStep: learningRate }),
     direction: ({ w, g, m, norm }, s) => {
-      // Only neurons that do not rotate decay, and SGD does so through its gradient.
-      const decay = select(takesPlainStep(norm), s.weightDecay, 0);
-      const { direction, m: next } = momentumDirection(add(g, mul(decay, w)), m, s, nesterov);
+      // Only neurons that do not rotate decay, and SGD does so through its gradient. A choice between elements: a decay for
+      // each neuron would have to be there before the first sweep.
+      const decayed = select(takesPlainStep(norm), add(g, mul(s.weightDecay, w)), g);
+      const { direction, m: next } = momentumDirection(decayed, m, s, nesterov);
       return { u: direction, slots: { m: next } };
     },
     betas: ({ momentum }) => ({ beta1: momentum, beta2: momentum }),
@@ -91,7 +92,7 @@ export const rotationalLion = (form: RotationalForm): Rule =>
     name: 'rotationalLion',
     slots: { m: 'element' },
     roles: { momentum: 'm' },
-    host: ({ beta1, beta2, learningRate, weightDecay }) => ({ beta1, beta2, plainKeep: 1 - learningRate * weightDecay, plainStep: learningRate }),
+    host: ({ beta1, beta2, learningRate, weightDecay }) => ({ beta1, beta2, plainDecay: learningRate * weightDecay, plainStep: learningRate }),
     direction: ({ g, m }, s) => ({ u: sign(mix(m, g, s.beta1)), slots: { m: mix(m, g, s.beta2) } }),
     betas: ({ beta1, beta2 }) => ({ beta1, beta2 }),
   });

@@ -9,7 +9,7 @@
  * the powers of the gradient, S + N, and of its bias-corrected momentum, S + kappa_t N, both averaged over steps;
  *   kappa_t = (1 - beta) / (1 + beta) (1 + beta^t) / (1 - beta^t).
  */
-import { add, div, equal, less, maximum, minimum, mix, mul, select, sqrt, square, sub, tensorSum, type DeviceDomain, type Expression } from '../compiler/expression.js';
+import { add, div, equal, less, maximum, minimum, mix, mul, select, sqrt, square, sub, tensorSum, type DeviceDomain, type Expression, type Operand } from '../compiler/expression.js';
 import type { HostValues, Values } from '../compiler/rule.js';
 import { biasCorrection } from './bias-correction.js';
 
@@ -18,8 +18,8 @@ export type RRCForm = {
   readonly immediate: boolean;
 };
 
-/** Running means of the two powers, of their weights, and of the weights times 1 - kappa. */
-const rrcSlots = { gradientPower: 'tensor', momentumPower: 'tensor', powerWeight: 'tensor', noiseWeight: 'tensor' } as const;
+/** Running means of the two powers, of their weights, and of the weights times 1 - kappa; the factor that they give, 0 before the first step. */
+const rrcSlots = { gradientPower: 'tensor', momentumPower: 'tensor', powerWeight: 'tensor', noiseWeight: 'tensor', rrcFactor: 'tensor' } as const;
 type Slots = Record<keyof typeof rrcSlots, Expression>;
 
 /** The slots that a rule has more for its correction. */
@@ -42,19 +42,22 @@ export function rrcHost({ count, rrcBatchSize, rrcMinimum, rrcStart }: HostValue
 /** Below this the powers have no information yet: kappa_1 = 1. */
 const noInformation = 1e-6;
 
-/** The factor for the learning rate, and the new slots; `momentum` is the updated running mean of g. */
-export function rrcCorrection(form: RRCForm, { g, momentum, ...slots }: Slots & { readonly g: Expression; readonly momentum: Expression }, s: Values): { factor: Expression; slots: Slots } {
+/** Multiplies with a correction: what, the caller says, since only the sweep over elements can use a stored factor at once. */
+export type Corrected = (x: Operand) => Expression;
+
+/** What multiplies with the factor for the learning rate, and the new slots; `momentum` is the updated running mean of g. */
+export function rrcCorrection(form: RRCForm, { g, momentum, ...slots }: Slots & { readonly g: Expression; readonly momentum: Expression }, s: Values): { corrected: Corrected; slots: Slots } {
   const power = tensorSum(square(g));
   const known = (old: Expression, next: Expression | number): Expression => select(equal(power, 0), old, mix(old, next, s.rrcDecay));
-  const next: Slots = {
-    gradientPower: known(slots.gradientPower, power),
-    momentumPower: known(slots.momentumPower, mul(s.rrcMomentumScale, tensorSum(square(momentum)))),
-    powerWeight: known(slots.powerWeight, 1),
-    noiseWeight: known(slots.noiseWeight, s.rrcNoiseShare),
-  };
-  const { gradientPower, momentumPower, powerWeight, noiseWeight } = form.immediate ? next : (slots as Slots);
+  const gradientPower = known(slots.gradientPower, power);
+  const momentumPower = known(slots.momentumPower, mul(s.rrcMomentumScale, tensorSum(square(momentum))));
+  const powerWeight = known(slots.powerWeight, 1);
+  const noiseWeight = known(slots.noiseWeight, s.rrcNoiseShare);
   const estimate = div(mul(sub(gradientPower, momentumPower), powerWeight), mul(gradientPower, noiseWeight));
   const noise = minimum(maximum(estimate, 0), 1);
   const correction = sqrt(add(noise, mul(sub(1, noise), s.rrcInverseBatch)));
-  return { factor: select(less(noInformation, noiseWeight), maximum(correction, s.rrcMinimum), s.rrcStart), slots: next };
+  const rrcFactor = select(less(noInformation, noiseWeight), maximum(correction, s.rrcMinimum), s.rrcStart);
+  // A stored factor is used as it is read: a value computed from it would have to be there before the sweep.
+  const stored: Corrected = (x) => select(equal(slots.rrcFactor, 0), mul(s.rrcStart, x), mul(slots.rrcFactor, x));
+  return { corrected: form.immediate ? (x) => mul(rrcFactor, x) : stored, slots: { gradientPower, momentumPower, powerWeight, noiseWeight, rrcFactor } };
 }

@@ -1,0 +1,32 @@
+/** The program of one subject: `child.ts <subject>`, then commands as in protocol.ts. */
+import { createInterface } from 'node:readline';
+import { parseShapes } from './protocol.js';
+import { runRound, warmUp } from './round.js';
+import { subjects, type Running } from './subjects.js';
+
+const subject = subjects.find(({ name }) => name === process.argv[2])!;
+let running: Running;
+let last: number;
+
+async function obey(line: string): Promise<object> {
+  const [command, ...words] = line.split(' ');
+  if (command === 'start') {
+    if (!('start' in subject)) throw new Error(`${subject.name} is not a subject in JavaScript`);
+    running = await subject.start(parseShapes(words.join(' ')));
+    last = await warmUp(running);
+    return { bytes: running.bytes() };
+  }
+  const round = await runRound(running, Number(words[0]), last);
+  last = round.milliseconds;
+  return round;
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  try {
+    console.log(JSON.stringify(await obey(line)));
+  } catch (error) {
+    console.log(JSON.stringify({ error: String(error) }));
+    // After a failed allocation the wasm backend cannot be trusted to end in order.
+    process.exit(1);
+  }
+}

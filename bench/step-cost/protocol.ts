@@ -1,0 +1,21 @@
+/**
+ * How the bench speaks with the programs that it times, one line each way, so that a C program can take part:
+ *
+ *   start 100x100 140    ->  { "bytes": 280000 }                         tensors made, first steps done
+ *   round 100            ->  { "steps": 812, "milliseconds": 0.123 }     steps for 100 ms, and their median
+ *   a failed command     ->  { "error": "..." }
+ *
+ * Lines that do not start with a brace are not answers. The program ends when its input does.
+ */
+import type { Shape } from './cases.js';
+
+/** `bytes`: what an update in place must move, where that is known. */
+export type Started = { readonly bytes?: number };
+
+/** A subject may count other things beside the time, such as the dispatches of its last step. */
+export type Round = { readonly steps: number; readonly milliseconds: number; readonly [count: string]: number };
+
+export const startLine = (shapes: readonly Shape[]): string => `start ${shapes.map((shape) => shape.join('x')).join(' ')}`;
+export const roundLine = (milliseconds: number): string => `round ${milliseconds}`;
+
+export const parseShapes = (text: string): Shape[] => text.split(' ').map((shape) => shape.split('x').map(Number));

@@ -1,0 +1,30 @@
+/** A round: as many steps as fit into some milliseconds. native.c does the same. */
+import { median } from '../../src/optimizers/measure-step.js';
+import type { Round } from './protocol.js';
+import type { Running } from './subjects.js';
+
+/** At least this long before the first round: state is made, the script compiled. */
+const warmupMilliseconds = 100;
+
+export async function warmUp({ step }: Running): Promise<number> {
+  const start = performance.now();
+  let last: number;
+  do last = await step();
+  while (performance.now() - start < warmupMilliseconds);
+  return last;
+}
+
+/** `last`: the milliseconds of the step before. */
+export async function runRound({ step, counts }: Running, milliseconds: number, last: number): Promise<Round> {
+  // Garbage of the round before is not this round's cost.
+  globalThis.gc?.();
+  // Another program had the caches until now. A step that is longer than a round would not notice.
+  if (last < milliseconds) await step();
+  const times: number[] = [];
+  const start = performance.now();
+  do {
+    const time = step();
+    times.push(typeof time === 'number' ? time : await time);
+  } while (performance.now() - start < milliseconds);
+  return { steps: times.length, milliseconds: median(times), ...counts?.() };
+}

@@ -1,0 +1,62 @@
+/** Compute pipelines and their bind group layouts, cached for each device. */
+
+/** How many weights and gradients a kernel binds beside the arena and the records. */
+export type Bindings = { readonly weights: number; readonly gradients: number };
+
+export type Pipeline = { readonly pipeline: GPUComputePipeline; readonly stable: GPUBindGroupLayout };
+
+type Cache = { readonly layouts: Map<string, { stable: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>; readonly pipelines: Map<string, Pipeline>; gradient?: GPUBindGroupLayout };
+
+const caches = new WeakMap<GPUDevice, Cache>();
+
+function cacheOf(device: GPUDevice): Cache {
+  const cache = caches.get(device) ?? { layouts: new Map(), pipelines: new Map() };
+  caches.set(device, cache);
+  return cache;
+}
+
+const storage = (binding: number, type: GPUBufferBindingType, hasDynamicOffset = false): GPUBindGroupLayoutEntry => ({
+  binding,
+  visibility: GPUShaderStage.COMPUTE,
+  buffer: { type, hasDynamicOffset },
+});
+
+/** The layout of a bind group of one gradient. */
+export function gradientLayout(device: GPUDevice): GPUBindGroupLayout {
+  const cache = cacheOf(device);
+  return (cache.gradient ??= device.createBindGroupLayout({ entries: [storage(0, 'read-only-storage')] }));
+}
+
+function layoutsFor(device: GPUDevice, { weights, gradients }: Bindings): { stable: GPUBindGroupLayout; pipeline: GPUPipelineLayout } {
+  const { layouts } = cacheOf(device);
+  const key = `${weights} ${gradients}`;
+  let layout = layouts.get(key);
+  if (!layout) {
+    const stable = device.createBindGroupLayout({
+      entries: [storage(0, 'storage'), storage(1, 'read-only-storage', true), ...Array.from({ length: weights }, (_, k) => storage(2 + k, 'storage'))],
+    });
+    const bindGroupLayouts = [stable, ...Array.from({ length: gradients }, () => gradientLayout(device))];
+    layout = { stable, pipeline: device.createPipelineLayout({ bindGroupLayouts }) };
+    layouts.set(key, layout);
+  }
+  return layout;
+}
+
+/** The pipeline of a shader; `failed` hears of it if the device refuses the shader. */
+export function pipelineFor(device: GPUDevice, name: string, code: string, bindings: Bindings, failed: (error: Error) => void): Pipeline {
+  const { pipelines } = cacheOf(device);
+  const known = pipelines.get(code);
+  if (known) return known;
+  const { stable, pipeline: layout } = layoutsFor(device, bindings);
+  device.pushErrorScope('validation');
+  const module = device.createShaderModule({ label: name, code });
+  const pipeline = device.createComputePipeline({ label: name, layout, compute: { module, entryPoint: 'main' } });
+  void device.popErrorScope().then((error) => {
+    if (!error) return;
+    pipelines.delete(code);
+    failed(new Error(`rule ${name}: the device refuses its shader: ${error.message}\n${code}`));
+  });
+  const made = { pipeline, stable };
+  pipelines.set(code, made);
+  return made;
+}
