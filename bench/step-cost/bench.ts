@@ -13,6 +13,8 @@ export type BenchSettings = {
   readonly rounds: number;
   /** How long a round of one subject is; a step that takes longer is a round of its own. */
   readonly milliseconds: number;
+  /** As long, nobody looks: until scripts are compiled and caches filled. */
+  readonly warmupMilliseconds: number;
   /** Subjects of other backends are left out. */
   readonly backends: readonly BackendName[];
 };
@@ -24,13 +26,13 @@ export type Listener = {
   readonly finished?: (result: CaseResult, all: BenchResult) => void | Promise<void>;
 };
 
-export async function runBench({ cases, rounds, milliseconds, backends }: BenchSettings, { doing, finished }: Listener = {}): Promise<BenchResult> {
+export async function runBench({ cases, backends, ...times }: BenchSettings, { doing, finished }: Listener = {}): Promise<BenchResult> {
   const native = compileNative();
   const chosen = subjects.filter(({ backend }) => backend === undefined || backends.includes(backend));
   const results: CaseResult[] = [];
-  const all: BenchResult = { machine: thisMachine(native?.compiler), settings: { rounds, milliseconds }, cases: results };
+  const all: BenchResult = { machine: thisMachine(native?.compiler), settings: times, cases: results };
   for (const item of cases) {
-    const result = await runCase(item, chosen, native, { rounds, milliseconds }, (text) => doing?.(`${item.name}: ${text}`));
+    const result = await runCase(item, chosen, native, times, (text) => doing?.(`${item.name}: ${text}`));
     results.push(result);
     await finished?.(result, all);
   }
@@ -40,9 +42,9 @@ export async function runBench({ cases, rounds, milliseconds, backends }: BenchS
 /** A subject in the course of a case. */
 type Entry = { readonly subject: Subject; readonly player: Player | undefined; readonly rounds: Round[]; bytes?: number; status: string };
 
-type Rounds = { readonly rounds: number; readonly milliseconds: number };
+type Times = Omit<BenchSettings, 'cases' | 'backends'>;
 
-async function runCase(item: Case, chosen: readonly Subject[], native: NativeProgram | undefined, { rounds, milliseconds }: Rounds, doing: (text: string) => void): Promise<CaseResult> {
+async function runCase(item: Case, chosen: readonly Subject[], native: NativeProgram | undefined, { rounds, milliseconds, warmupMilliseconds }: Times, doing: (text: string) => void): Promise<CaseResult> {
   const parameters = parametersOf(item);
   const entries = chosen.map((subject): Entry => {
     const program = 'start' in subject ? scriptProgram(subject.name) : native && { file: native.file, args: [subject.native] };
@@ -65,7 +67,9 @@ async function runCase(item: Case, chosen: readonly Subject[], native: NativePro
     await inTurn(async (entry, player) => {
       doing(`starting ${entry.subject.name}`);
       checkMemory(entry.subject.memory * parameters);
-      entry.bytes = (await player.start(item.shapes)).bytes;
+      const { milliseconds: first, bytes } = await player.start(item.shapes);
+      entry.bytes = bytes;
+      if (first < warmupMilliseconds) await player.round(warmupMilliseconds);
     });
     for (let round = 1; round <= rounds; round++) {
       await inTurn(async (entry, player) => {

@@ -1,7 +1,7 @@
 /** The program of one subject: `child.ts <subject>`, then commands as in protocol.ts. */
 import { createInterface } from 'node:readline';
 import { parseShapes } from './protocol.js';
-import { runRound, warmUp } from './round.js';
+import { runRound } from './round.js';
 import { subjects, type Running } from './subjects.js';
 
 const subject = subjects.find(({ name }) => name === process.argv[2])!;
@@ -13,8 +13,8 @@ async function obey(line: string): Promise<object> {
   if (command === 'start') {
     if (!('start' in subject)) throw new Error(`${subject.name} is not a subject in JavaScript`);
     running = await subject.start(parseShapes(words.join(' ')));
-    last = await warmUp(running);
-    return { bytes: running.bytes() };
+    last = await running.step();
+    return { milliseconds: last, bytes: running.bytes() };
   }
   const round = await runRound(running, Number(words[0]), last);
   last = round.milliseconds;

@@ -16,7 +16,7 @@ export function compileNative(): NativeProgram | undefined {
   const compiler = ['cc', 'gcc', 'clang'].find((name) => spawnSync(name, ['--version']).status === 0);
   if (!compiler) return undefined;
   const folder = mkdtempSync(join(tmpdir(), 'step-cost-'));
-  process.once('exit', () => rmSync(folder, { recursive: true }));
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, 'native');
   const { status, stderr } = spawnSync(compiler, [...flags, source, '-o', file, '-lm'], { encoding: 'utf8' });
   if (status !== 0) throw new Error(`bench: ${compiler} cannot compile native.c\n${stderr}`);

@@ -18,8 +18,8 @@ const flags = {
 const inRepository = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 // What a quick look gives is not worth keeping: report/ is not under version control.
-const full = { sizes: sizeNames.join(','), rounds: '5', milliseconds: 100, out: 'bench/results/step-cost.json' };
-const quick = { sizes: '1e6', rounds: '3', milliseconds: 30, out: 'report/step-cost.json' };
+const full = { sizes: sizeNames.join(','), rounds: '5', milliseconds: 100, warmupMilliseconds: 500, out: 'bench/results/step-cost.json' };
+const quick = { sizes: '1e6', rounds: '3', milliseconds: 30, warmupMilliseconds: 100, out: 'report/step-cost.json' };
 
 export const help = `Measures what an optimizer's step costs, beside tf.train.adam, a JavaScript loop and a C loop that moves the same bytes.
 
@@ -48,6 +48,7 @@ export function parseOptions(args: string[]): Settings | undefined {
     cases: list('--sizes', values.sizes ?? defaults.sizes).map(parseCase),
     rounds: parseRounds(values.rounds ?? defaults.rounds),
     milliseconds: defaults.milliseconds,
+    warmupMilliseconds: defaults.warmupMilliseconds,
     backends: list('--backend', values.backend).map(parseBackend),
     out: values.out ?? inRepository(defaults.out),
   };

@@ -1,7 +1,7 @@
 /**
  * How the bench speaks with the programs that it times, one line each way, so that a C program can take part:
  *
- *   start 100x100 140    ->  { "bytes": 280000 }                         tensors made, first steps done
+ *   start 100x100 140    ->  { "milliseconds": 31.2, "bytes": 280000 }   tensors made, the first step done in so long
  *   round 100            ->  { "steps": 812, "milliseconds": 0.123 }     steps for 100 ms, and their median
  *   a failed command     ->  { "error": "..." }
  *
@@ -10,7 +10,7 @@
 import type { Shape } from './cases.js';
 
 /** `bytes`: what an update in place must move, where that is known. */
-export type Started = { readonly bytes?: number };
+export type Started = { readonly milliseconds: number; readonly bytes?: number };
 
 /** A subject may count other things beside the time, such as the dispatches of its last step. */
 export type Round = { readonly steps: number; readonly milliseconds: number; readonly [count: string]: number };

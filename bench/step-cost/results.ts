@@ -35,7 +35,7 @@ export type CaseResult = {
 
 export type BenchResult = {
   readonly machine: Machine;
-  readonly settings: { readonly rounds: number; readonly milliseconds: number };
+  readonly settings: { readonly rounds: number; readonly milliseconds: number; readonly warmupMilliseconds: number };
   readonly cases: readonly CaseResult[];
 };
 

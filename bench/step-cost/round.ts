@@ -3,17 +3,6 @@ import { median } from '../../src/optimizers/measure-step.js';
 import type { Round } from './protocol.js';
 import type { Running } from './subjects.js';
 
-/** At least this long before the first round: state is made, the script compiled. */
-const warmupMilliseconds = 100;
-
-export async function warmUp({ step }: Running): Promise<number> {
-  const start = performance.now();
-  let last: number;
-  do last = await step();
-  while (performance.now() - start < warmupMilliseconds);
-  return last;
-}
-
 /** `last`: the milliseconds of the step before. */
 export async function runRound({ step, counts }: Running, milliseconds: number, last: number): Promise<Round> {
   // Garbage of the round before is not this round's cost.

@@ -34,15 +34,18 @@ export const recordOf = (plan: Plan) => ({
   words: sizes.length + plan.buffers.length + plan.scalars.length,
 });
 
-/** The sizes at the head of a record. */
-export function recordSizes(plan: Plan, layout: Layout): number[] {
+/** Neurons that all stages finish before the next ones begin. */
+function blockOf(plan: Plan, layout: Layout): number {
   const leading = layout.before === 1 && layout.neuronsOuter === 1;
-  const block = formOf(plan, layout) === 'runs' && leading && isLocal(plan) ? Math.max(1, Math.floor(cacheBlock / Math.max(1, layout.after))) : layout.neuronsInner;
-  return sizes.map((name) => (name === 'block' ? block : layout[name]));
+  return formOf(plan, layout) === 'runs' && leading && isLocal(plan) ? Math.max(1, Math.floor(cacheBlock / Math.max(1, layout.after))) : layout.neuronsInner;
 }
 
+/** The sizes at the head of a record. */
+export const recordSizes = (plan: Plan, layout: Layout): number[] => sizes.map((name) => (name === 'block' ? blockOf(plan, layout) : layout[name]));
+
 /** Bytes of a buffer: a sum has its float32 value, then float64 accumulators, then the float32 accumulators of columns. */
-export function bytesOf(buffer: Buffer, layout: Layout): number {
+export function bytesOf(plan: Plan, buffer: Buffer, layout: Layout): number {
+  if (buffer.role === 'scratch' && buffer.domain === 'element' && formOf(plan, layout) === 'runs') return 4 * Math.min(layout.size, Math.max(blockOf(plan, layout) * layout.after, layout.before * layout.neuronsOuter > 1 ? layout.size : 0));
   const count = buffer.domain === 'element' ? layout.size : buffer.domain === 'neuron' ? layout.neurons : 1;
   return buffer.role === 'sum' ? 16 * count : 4 * count;
 }
@@ -196,20 +199,34 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
     const neuronSums = stage.sums.filter(({ buffer }) => buffer.domain === 'neuron');
     const tensorSums = stage.sums.filter(({ buffer }) => buffer.domain === 'tensor');
     const neurons = minus(get(neuronEnd), get(neuronStart));
+    const clearPartials = (buffer: Buffer): Code => [...partial(buffer, i32(0)), ...i32(0), ...shiftLeft(get(size.neurons), 2), ...wasm.memoryFill];
     const clear = (buffer: Buffer): Code => [
       ...accumulator(buffer, get(neuronStart)), ...i32(0), ...times(neurons, i32(8)), ...wasm.memoryFill,
-      ...(form === 'columns' ? [...partial(buffer, i32(0)), ...i32(0), ...shiftLeft(get(size.neurons), 2), ...wasm.memoryFill] : []),
+      ...(form === 'columns' ? clearPartials(buffer) : []),
     ];
     const eachNeuron = (body: Code): Code => forLoop(neuron, get(neuronStart), get(neuronEnd), i32(1), body);
     const finish = (buffer: Buffer): Code => eachNeuron([...at(buffer, get(neuron)), ...accumulator(buffer, get(neuron)), ...wasm.f64Load(0), ...wasm.f32Demote, ...wasm.f32Store(0)]);
 
     let rowBody: Code;
     if (form === 'columns') {
-      const gather = neuronSums.flatMap(({ buffer }) => eachNeuron([
-        ...accumulator(buffer, get(neuron)), ...accumulator(buffer, get(neuron)), ...wasm.f64Load(0),
-        ...partial(buffer, get(neuron)), ...wasm.f32Load(0), ...wasm.f64Promote, ...wasm.f64Add, ...wasm.f64Store(0),
-        ...partial(buffer, get(neuron)), ...i32(0), ...i32(4), ...wasm.memoryFill,
-      ]));
+      // The float32 sums of some rows go over to float64, two neurons at a time.
+      const gather = neuronSums.flatMap(({ buffer }) => {
+        const here = get(neuron);
+        const next = plus(here, i32(1));
+        return [
+          ...assign(neuron, get(neuronStart)),
+          ...whileLoop([...next, ...get(neuronEnd), ...wasm.i32LessUnsigned], [
+            ...accumulator(buffer, here), ...accumulator(buffer, here), ...wasm.load(),
+            ...partial(buffer, here), ...wasm.pairLoad, ...wasm.pairPromote, ...wasm.pairAdd, ...wasm.store(),
+            ...assign(neuron, plus(next, i32(1))),
+          ]),
+          ...ifThen([...here, ...get(neuronEnd), ...wasm.i32LessUnsigned], [
+            ...accumulator(buffer, here), ...accumulator(buffer, here), ...wasm.f64Load(0),
+            ...partial(buffer, here), ...wasm.f32Load(0), ...wasm.f64Promote, ...wasm.f64Add, ...wasm.f64Store(0),
+          ]),
+          ...clearPartials(buffer),
+        ];
+      });
       const firstNeuron = times(get(outer), get(size.neuronsInner));
       rowBody = [
         ...inBlocks(tensorSums, get(size.neuronsInner), (from, length) =>
@@ -238,16 +255,18 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
       }
     }
     const inner = local('i32');
+    // Scratch holds one block of neurons, which stays in the cache between the sweeps.
+    const blockElement = local('i32');
     const run = [
       ...assign(neuron, plus(times(get(outer), get(size.neuronsInner)), get(inner))),
       ...assign(element, times(plus(times(get(row), get(size.neuronsInner)), get(inner)), get(size.after))),
       ...splats,
       ...inBlocks(stage.sums, get(size.after), (from, length) =>
-        segment(stage, runHeld, length, (buffer) => at(buffer, plus(get(element), from)), { ...noSums, register: stage.sums, neuron: get(neuron) })),
+        segment(stage, runHeld, length, (buffer) => at(buffer, minus(plus(get(element), from), buffer.role === 'scratch' ? get(blockElement) : i32(0))), { ...noSums, register: stage.sums, neuron: get(neuron) })),
     ];
     rowBody = [...forLoop(inner, get(blockStart), get(blockEnd), i32(1), run), ...assign(row, plus(get(row), i32(1)))];
     return [
-      ...code, ...neuronSums.flatMap(({ buffer }) => clear(buffer)), ...assign(row, i32(0)),
+      ...code, ...neuronSums.flatMap(({ buffer }) => clear(buffer)), ...assign(row, i32(0)), ...assign(blockElement, times(get(blockStart), get(size.after))),
       ...rows(rowBody), ...neuronSums.flatMap(({ buffer }) => finish(buffer)),
     ];
 

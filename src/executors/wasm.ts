@@ -149,7 +149,7 @@ export class WasmExecutor implements Executor {
       const scratchOffsets = plan.buffers.map((buffer) => {
         if (!isInside(buffer)) return undefined;
         const offset = scratchBytes;
-        scratchBytes += Math.ceil(bytesOf(buffer, layout) / 16) * 16;
+        scratchBytes += Math.ceil(bytesOf(plan, buffer, layout) / 16) * 16;
         return offset;
       });
       launch = { kernel: this.#kernel(plan, formOf(plan, layout)), record: recordOf(plan), sizes: recordSizes(plan, layout), scratchOffsets, scratchBytes };

@@ -30,7 +30,7 @@ export function runKernel(plan: Plan, layout: Layout, inputs: Inputs, values: Re
     return address;
   };
   const recordAddress = place(4 * record.words);
-  const addresses = plan.buffers.map((buffer) => place(bytesOf(buffer, layout)));
+  const addresses = plan.buffers.map((buffer) => place(bytesOf(plan, buffer, layout)));
   end += 64;
   const missing = Math.ceil((end - memory.buffer.byteLength) / 65536);
   if (missing > 0) memory.grow(missing);
@@ -51,7 +51,7 @@ export function runKernel(plan: Plan, layout: Layout, inputs: Inputs, values: Re
   const { step } = new WebAssembly.Instance(module, { env: { memory } }).exports as { step: (record: number) => void };
   step(recordAddress);
 
-  const bounds = [recordAddress + 4 * record.words, ...plan.buffers.map((buffer, i) => addresses[i] + bytesOf(buffer, layout))];
+  const bounds = [recordAddress + 4 * record.words, ...plan.buffers.map((buffer, i) => addresses[i] + bytesOf(plan, buffer, layout))];
   for (const bound of bounds) {
     for (let i = 0; i < guardWords; i++) if (words[bound / 4 + i] !== guard) throw new Error(`the kernel of ${plan.name} wrote ${4 * i} bytes past the end of a buffer`);
   }

@@ -1,0 +1,2 @@
+export { gainedWeight, type GainOptions } from './gain.js';
+export { standardizedWeight, weightStd, type StandardizationOptions } from './weight-standardization.js';
