@@ -35,3 +35,36 @@ export function evaluate(expression: Expression, values: Readonly<Record<string,
   }
   return value;
 }
+
+type Step = { readonly operation: (x: number, y: number, z: number) => number; readonly args: readonly number[] };
+
+/** Makes a function that evaluates all the expressions at once, each shared part once; it writes to `into` from `offset` on. */
+export function compileHost(expressions: readonly Expression[]): (values: Readonly<Record<string, number>>, into: Float32Array, offset: number) => void {
+  const constants: { at: number; value: number }[] = [];
+  const scalars: { at: number; name: string }[] = [];
+  const steps: { at: number; step: Step }[] = [];
+  const places = new Map<Expression, number>();
+  const placeOf = (expression: Expression): number => {
+    const known = places.get(expression);
+    if (known !== undefined) return known;
+    const args = expression.args.map(placeOf);
+    const at = places.size;
+    places.set(expression, at);
+    if (expression.op === 'constant') constants.push({ at, value: expression.value! });
+    else if (expression.op === 'scalar') scalars.push({ at, name: expression.name! });
+    else steps.push({ at, step: { operation: operations[expression.op]!, args } });
+    return at;
+  };
+  const outputs = expressions.map(placeOf);
+  const memory = new Float64Array(places.size);
+  for (const { at, value } of constants) memory[at] = value;
+  return (values, into, offset) => {
+    for (const { at, name } of scalars) {
+      const value = values[name];
+      if (typeof value !== 'number') throw new Error(`the host gives no number called '${name}'`);
+      memory[at] = value;
+    }
+    for (const { at, step: { operation, args } } of steps) memory[at] = operation(memory[args[0]], memory[args[1]], memory[args[2]]);
+    for (let i = 0; i < outputs.length; i++) into[offset + i] = memory[outputs[i]];
+  };
+}

@@ -6,7 +6,7 @@
  * that a later stage needs is computed once and kept in scratch memory. The order of sums and operations is the rule
  * author's: nothing is reordered, common subexpressions are merged. This module knows no backend.
  */
-import { evaluate } from './evaluate.js';
+import { compileHost, evaluate } from './evaluate.js';
 import { isReduction, type DeviceDomain, type Expression, type Reduction } from './expression.js';
 
 /** A place in memory that stages read and write. */
@@ -41,6 +41,8 @@ export type Plan = {
   readonly name: string;
   /** Host expressions, in the order of the kernel's scalars. */
   readonly scalars: readonly Expression[];
+  /** Computes the scalars in double precision, and rounds each once as it writes them to `into` from `offset` on. */
+  readonly writeScalars: (values: Readonly<Record<string, number>>, into: Float32Array, offset: number) => void;
   readonly buffers: readonly Buffer[];
   readonly stages: readonly Stage[];
 };
@@ -208,13 +210,6 @@ function schedule(
     for (const instruction of stage.instructions) if (instruction.op === 'load') buffers.add(instruction.buffer);
     for (const { buffer } of [...stage.stores, ...stage.sums]) buffers.add(buffer);
   }
-  return { plan: { name, scalars: scalars.map((node) => node.expression), buffers: [...buffers], stages }, lastRead };
-}
-
-/** Computes a plan's scalars for one variable and step, rounding each to float32 once. */
-export function writeScalars(plan: Plan, values: Readonly<Record<string, number>>, into: Float32Array, offset = 0): void {
-  const known = new Map<Expression, number>();
-  plan.scalars.forEach((expression, i) => {
-    into[offset + i] = evaluate(expression, values, known);
-  });
+  const expressions = scalars.map((node) => node.expression);
+  return { plan: { name, scalars: expressions, writeScalars: compileHost(expressions), buffers: [...buffers], stages }, lastRead };
 }

@@ -128,7 +128,7 @@ const initialSlots = (initial: NewValues, before: Values): NewValues =>
   Object.fromEntries(Object.keys(initial).map((slot) => [slot, before[slot]]));
 
 /** Every scalar that the rule's expressions may ask for. */
-export const hostScalars = (rule: Rule, values: HostValues): Readonly<Record<string, number>> => ({
-  ...(rule.host ? rule.host(values) : values),
-  [COUNT]: values.count,
-});
+export function hostScalars(rule: Rule, values: HostValues): Readonly<Record<string, number>> {
+  const scalars = rule.host ? rule.host(values) : values;
+  return rule.initial ? { ...scalars, [COUNT]: values.count } : scalars;
+}

@@ -1,7 +1,7 @@
 /** The executor for any backend: the ops printer, slots as tensors. */
 import { addN, keep, ones, scalar, tidy, zeros, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import type { Layout } from '../compiler/layout.js';
-import { writeScalars, type Buffer, type Plan } from '../compiler/plan.js';
+import type { Buffer, Plan } from '../compiler/plan.js';
 import { runOps } from '../compiler/print-ops.js';
 import type { Executor, Job, StepWide } from './executor.js';
 
@@ -69,6 +69,6 @@ const byName = (results: ReadonlyMap<Buffer, Tensor>, name: string): Tensor => [
 
 function scalarsOf(plan: Plan, values: Readonly<Record<string, number>>): Float32Array {
   const scalars = new Float32Array(plan.scalars.length);
-  writeScalars(plan, values, scalars);
+  plan.writeScalars(values, scalars, 0);
   return scalars;
 }

@@ -2,7 +2,7 @@
 import { tensor, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import { evaluate } from '../compiler/evaluate.js';
 import type { Layout } from '../compiler/layout.js';
-import { writeScalars, type Buffer, type Plan } from '../compiler/plan.js';
+import type { Buffer, Plan } from '../compiler/plan.js';
 import { bytesOf, formOf, printWasm, recordOf, recordSizes, type Form } from '../compiler/print-wasm.js';
 import type { Executor, Job, StepWide } from './executor.js';
 import type { WasmHeap } from './wasm-heap.js';
@@ -135,7 +135,7 @@ export class WasmExecutor implements Executor {
       const offset = launch.scratchOffsets[i];
       integers[pointers + i] = offset === undefined ? outside(buffer) : scratch + offset;
     });
-    writeScalars(plan, values, new Float32Array(memory, record, words), scalars);
+    plan.writeScalars(values, new Float32Array(memory, record, words), scalars);
     launch.kernel(record);
     return launch;
   }

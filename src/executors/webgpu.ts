@@ -1,7 +1,7 @@
 /** The executor of fused WGSL kernels on the webgpu backend's own device, in the backend's own passes. */
 import { tensor, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import type { Layout } from '../compiler/layout.js';
-import { writeScalars, type Plan } from '../compiler/plan.js';
+import type { Plan } from '../compiler/plan.js';
 import type { StepWideStage } from '../compiler/program.js';
 import type { Executor, Job, StepWide } from './executor.js';
 import { Arenas, type Arena, type Place } from './webgpu-arena.js';
@@ -153,7 +153,7 @@ export class WebGPUExecutor implements Executor {
     const bytes = schedule.words.byteLength;
     const scalars = new Float32Array(schedule.words.buffer);
     for (const record of schedule.records) {
-      writeScalars(record.plan, record.member === 'stepWide' ? stepWideValues : jobs[record.member].values, scalars, scalarsAt(record));
+      record.plan.writeScalars(record.member === 'stepWide' ? stepWideValues : jobs[record.member].values, scalars, scalarsAt(record));
     }
     this.#bridge.device.queue.writeBuffer(records, ready.turn * bytes, schedule.words);
     for (const action of schedule.actions) {

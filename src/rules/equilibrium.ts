@@ -51,9 +51,15 @@ export function equilibriumRotation(options: { readonly kind: EquilibriumRate; r
   return rates[kind]({ learningRate, weightDecay, beta1, beta2 });
 }
 
-/** The rate function of an optimizer's option. */
-export const rateFunction = (rate: EquilibriumRate | ((values: EquilibriumValues) => number)): ((values: EquilibriumValues) => number) =>
-  typeof rate === 'function' ? rate : rates[rate];
+/** The rate function of an optimizer's option; what a user's function gives is checked. */
+export function rateFunction(owner: string, rate: EquilibriumRate | ((values: EquilibriumValues) => number)): (values: EquilibriumValues) => number {
+  if (typeof rate !== 'function') return rates[rate];
+  return (values) => {
+    const rotation = rate(values);
+    checkNumber(owner, 'the value of equilibriumRate', rotation, '[0, Infinity)');
+    return rotation;
+  };
+}
 
 type Decayed = { readonly learningRate: number; readonly weightDecay: number };
 

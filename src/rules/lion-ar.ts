@@ -2,6 +2,7 @@
  * LionAR: LionA whose sign direction turns each weight vector by a chosen angle. A reconstruction of arXiv 2410.23922:
  * the rotational step of arXiv 2305.17212 with Lion's direction and no averaging of update norms.
  */
+import { check } from '../check.js';
 import type { Expression } from '../compiler/expression.js';
 import { defineRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
 import { rateFunction } from './equilibrium.js';
@@ -19,7 +20,7 @@ export type LionARForm = LionAForm &
 
 export function lionAR(form: LionARForm): Rule {
   const rotation: RotationForm = { zeroMean: form.zeroMean, perNeuron: form.perNeuron, averaged: false };
-  const rate = rateFunction(form.equilibriumRate);
+  const rate = rateFunction('lionAR', form.equilibriumRate);
   const angle = ({ learningRate, weightDecay, beta, rotation: given }: HostValues): number =>
     form.givenRotation ? given : rate({ learningRate, weightDecay, ...(form.equilibriumRate === 'adamw' ? { beta1: beta, beta2: beta } : lionABetas(beta, form.nesterov)) });
   return defineRule({
@@ -30,6 +31,7 @@ export function lionAR(form: LionARForm): Rule {
     host: (values) => {
       const inner = lionAHost(form, values);
       const theta = inner.inverse * angle(values);
+      check(!form.exactAngle || theta < Math.PI / 2, 'LionAR', 'rotation', 'be below pi / 2 with exactAngle', theta);
       return { ...inner, plainDecay: inner.decay, plainStep: inner.stepSize, rotation: form.exactAngle ? Math.tan(theta) : theta, inverseCount: 1 / (form.perNeuron ? values.fanIn : values.size) };
     },
     update: ({ w, norm, ...values }: Record<string, Expression>, s: Values) => {

@@ -31,7 +31,7 @@ type Inner = {
 };
 
 const rotational = (form: RotationalForm, inner: Inner): Rule => {
-  const rate = rateFunction(form.equilibriumRate);
+  const rate = rateFunction(inner.name, form.equilibriumRate);
   return defineRule({
     name: inner.name,
     slots: { ...inner.slots, ...rotationSlots(form) },

@@ -1,6 +1,8 @@
 /** One training run that can stop anywhere and go on in another process. Its gradients depend on weights and step alone. */
 import * as tf from '@tensorflow/tfjs';
-import { RuleOptimizer, type FusedOptimizer } from '../../src/optimizers/index.js';
+import {
+  AdamW, GIAdam, LionA, LionAR, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, RuleOptimizer, type CommonOptions, type FusedOptimizer,
+} from '../../src/optimizers/index.js';
 import { add, defineRule, div, mix, mul, neuronSum, sqrt, square, sub, tensorSum } from '../../src/rules/index.js';
 import { trapezoid } from '../../src/schedules/index.js';
 import { numbers, optimizers, useBackend } from '../executors/tools.js';
@@ -30,10 +32,26 @@ const options = { weightDecay: 0.1, clipNorm: 2, learningRate: rate, groups: [{ 
 
 const shapes: Record<string, number[]> = { 'resume/kernel': [9, 5], 'resume/sometimes': [4, 3], 'resume/gain': [5] };
 
-export const optimizerNames = [...Object.keys(optimizers), 'RuleOptimizer'];
+/** The optimizers that need no warmup, with norms, energies, running powers and random numbers to carry over. */
+const warmupFree: Record<string, (options: CommonOptions) => FusedOptimizer> = {
+  RotationalAdamW: (options) => new RotationalAdamW(options),
+  RotationalSGDM: (options) => new RotationalSGDM({ ...options, nesterov: true, perNeuron: false }),
+  RotationalLion: (options) => new RotationalLion({ ...options, updateNormDecay: 0, zeroMean: false }),
+  LionA: (options) => new LionA({ ...options, biasCorrection: 'inverse', rrc: {} }),
+  LionAR: (options) => new LionAR({ ...options, rotation: rate, zeroMean: true, exactAngle: true, rrc: { immediate: true, batchSize: 50 } }),
+  'LionAR with RRC': (options) => new LionAR({ ...options, rrc: {} }),
+  'AdamW with RRC': (options) => new AdamW({ ...options, rrc: { start: 'none' } }),
+  RAdam: (options) => new RAdam(options),
+  'GIAdam, first gradient that is not 0': (options) => new GIAdam({ ...options, initialization: 'firstNonZeroGradient', initialScale: 2 }),
+  'GIAdam, random': (options) => new GIAdam({ ...options, initialization: 'random', seed: 5 }),
+};
+
+const makers = { ...optimizers, ...warmupFree };
+
+export const optimizerNames = [...Object.keys(makers), 'RuleOptimizer'];
 
 function makeOptimizer({ name, executor }: Run): FusedOptimizer {
-  if (name !== 'RuleOptimizer') return optimizers[name]({ ...options, executor });
+  if (name !== 'RuleOptimizer') return makers[name]({ ...options, executor });
   return new RuleOptimizer({ ...options, executor, rule: everything, hyperparameters: { beta: 0.9 } });
 }
 

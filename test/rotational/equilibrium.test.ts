@@ -53,22 +53,23 @@ describe('equilibriumRotation', () => {
 
 describe('random gradients', () => {
   beforeAll(() => useBackend('wasm'));
-  const [fanIn, count] = [1024, 16];
+  const [fanIn, count] = [1024, 12];
   const shape = [fanIn, count];
   const neurons = neuronsOf(shape, [1]);
 
-  // The decay of 1 / (1 - beta2) steps must be small, or the formulas do not hold: they assume a momentum that forgets sooner than the weights.
+  // The formulas take it that momentum forgets much sooner than weights. Lion's lasts 100 steps, in which the weights must
+  // hardly decay: the rotation lies above its formula by eta lambda / (2 (1 - beta2)), 5% at .01 and .1, 1.5% here.
   const rates: Record<EquilibriumRate, { learningRate: number; weightDecay: number }> = {
     adamw: { learningRate: 0.01, weightDecay: 0.1 },
     sgdm: { learningRate: 0.01, weightDecay: 0.05 },
-    lion: { learningRate: 0.01, weightDecay: 0.1 },
+    lion: { learningRate: 0.01, weightDecay: 0.03 },
   };
   // The norms that the derivation gives, for gradients of variance 1.
   const q = 0.01 + (0.81 * 0.01) / 1.99;
   const norms: Record<EquilibriumRate, number> = {
     adamw: Math.sqrt((0.01 * fanIn) / 0.2),
     sgdm: Math.sqrt((0.01 * fanIn) / (0.1 * 0.1)),
-    lion: Math.sqrt((0.01 * fanIn) / (Math.PI * 0.1 * q)),
+    lion: Math.sqrt((0.01 * fanIn) / (Math.PI * 0.03 * q)),
   };
 
   /** The root mean square of all neurons' angles in the steps from `from` on, and of their norms at the end. */
@@ -90,21 +91,20 @@ describe('random gradients', () => {
 
   type Make = (options: CommonOptions) => FusedOptimizer;
   const pairs: [EquilibriumRate, { plain: Make; rotational: Make; settled: number }][] = [
-    ['adamw', { plain: (options) => new AdamW(options), rotational: (options) => new RotationalAdamW(options), settled: 1500 }],
+    ['adamw', { plain: (options) => new AdamW(options), rotational: (options) => new RotationalAdamW(options), settled: 1200 }],
     ['sgdm', { plain: (options) => new SGDMomentum(options), rotational: (options) => new RotationalSGDM(options), settled: 500 }],
-    ['lion', { plain: (options) => new Lion(options), rotational: (options) => new RotationalLion(options), settled: 1500 }],
+    ['lion', { plain: (options) => new Lion(options), rotational: (options) => new RotationalLion(options), settled: 4000 }],
   ];
 
   test.each(pairs)('%s settles within 3%% of its formula, and its rotational variant turns by just that', (kind, { plain, rotational, settled: from }) => {
     const formula = equilibriumRotation({ kind, ...rates[kind] });
-    // The norm starts 15% too large; what is left of that falls by e in 500 steps, of SGD in 100.
-    const settled = simulate(plain(rates[kind]), 1.15 * norms[kind], { from, to: from + 300, seed: 3 });
+    // The norm starts 10% too large; what is left of that falls by e in 500 steps, with SGD in 100, with Lion in 1700.
+    const settled = simulate(plain(rates[kind]), 1.1 * norms[kind], { from, to: from + 300, seed: 3 });
     expect(Math.abs(settled.angle / formula - 1)).toBeLessThan(0.03);
     expect(Math.abs(settled.norm / norms[kind] - 1)).toBeLessThan(0.04);
 
     // Once the moments are as large as they get: until then the averaged update norm runs behind.
     const controlled = simulate(rotational(rates[kind]), 7, { from: 50, to: 110, seed: 4 });
-    console.log(kind, formula, settled, controlled);
     expect(Math.abs(controlled.angle / formula - 1)).toBeLessThan(0.01);
     expect(Math.abs(controlled.angle / settled.angle - 1)).toBeLessThan(0.03);
   });

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { mul, input } from '../../src/compiler/expression.js';
 import { layoutOf, type Layout } from '../../src/compiler/layout.js';
-import { writeScalars, type Buffer, type Plan } from '../../src/compiler/plan.js';
+import type { Buffer, Plan } from '../../src/compiler/plan.js';
 import { runOps } from '../../src/compiler/print-ops.js';
 import { planUpdate, slotShape } from '../../src/compiler/program.js';
 import { hostScalars, inputsOf, updateOf, type Rule } from '../../src/compiler/rule.js';
@@ -62,7 +62,7 @@ export function compare({ rule, shape, inputs, hyperparameters, count, scaled }:
   const plan = planUpdate(rule, scaled);
   const values = hostScalars(rule, { learningRate: 0, weightDecay: 0, step: count, size: layout.size, neurons: layout.neurons, fanIn: layout.fanIn, ...hyperparameters, count });
   const scalars = new Float32Array(plan.scalars.length);
-  writeScalars(plan, values, scalars);
+  plan.writeScalars(values, scalars, 0);
 
   const kernel = runKernel(plan, layout, inputs, values);
   for (const [buffer, after] of kernel) if (buffer.role === 'gradient' || buffer.role === 'stepWide') expectSameBits(after, inputs[buffer.name], `kernel: ${buffer.name}, which is only read,`);

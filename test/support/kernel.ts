@@ -3,7 +3,7 @@
  * guard words between the buffers, so that a write to the wrong place does not pass.
  */
 import type { Layout } from '../../src/compiler/layout.js';
-import { writeScalars, type Buffer, type Plan } from '../../src/compiler/plan.js';
+import type { Buffer, Plan } from '../../src/compiler/plan.js';
 import { bytesOf, formOf, printWasm, recordOf, recordSizes } from '../../src/compiler/print-wasm.js';
 
 /** Values by buffer name: the variable `w`, the gradient `g`, the slots, `gradientScale`. */
@@ -41,7 +41,7 @@ export function runKernel(plan: Plan, layout: Layout, inputs: Inputs, values: Re
   words.set(recordSizes(plan, layout), recordAddress / 4);
   words.set(addresses, recordAddress / 4 + record.pointers);
   const scalars = new Float32Array(plan.scalars.length);
-  writeScalars(plan, values, scalars);
+  plan.writeScalars(values, scalars, 0);
   floats.set(scalars, recordAddress / 4 + record.scalars);
   plan.buffers.forEach((buffer, i) => {
     if (['variable', 'gradient', 'slot', 'stepWide'].includes(buffer.role)) floats.set(inputs[buffer.name], addresses[i] / 4);
