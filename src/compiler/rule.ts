@@ -27,6 +27,8 @@ export type NewValues = Readonly<Record<string, Operand>>;
 /** What the optimizer knows a slot to be; probes look for these. */
 export type Roles = {
   readonly momentum?: string;
+  /** The hyperparameter by which the momentum decays, if the momentum is a running mean of the gradient. */
+  readonly momentumDecay?: string;
   readonly secondMoment?: string;
   /** The norm that a rotational rule keeps. */
   readonly norm?: string;
@@ -78,7 +80,7 @@ export function defineRule<Slot extends string = never>(options: RuleOptions<Slo
     check(isName(slot) && !['w', 'g', 'count'].includes(slot), owner, 'slots', "be named with letters and digits, and not 'w', 'g' or 'count'", slot);
     check(['element', 'neuron', 'tensor'].includes(domain as string), owner, `slots.${slot}`, "be 'element', 'neuron' or 'tensor'", domain);
   }
-  for (const [role, slot] of Object.entries(roles)) check(Object.hasOwn(slots, slot), owner, `roles.${role}`, 'name a slot', slot);
+  for (const [role, slot] of Object.entries(roles)) if (role !== 'momentumDecay') check(Object.hasOwn(slots, slot), owner, `roles.${role}`, 'name a slot', slot);
   for (const slot of options.random ?? []) check(Object.hasOwn(slots, slot), owner, 'random', 'name slots', slot);
   check(typeof options.update === 'function', owner, 'update', 'be a function', options.update);
   return { ...options, slots, roles } as unknown as Rule;

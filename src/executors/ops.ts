@@ -3,7 +3,7 @@ import { addN, keep, ones, scalar, tidy, zeros, type Tensor, type Variable } fro
 import type { Layout } from '../compiler/layout.js';
 import type { Buffer, Plan } from '../compiler/plan.js';
 import { runOps } from '../compiler/print-ops.js';
-import type { Executor, Job, StepWide } from './executor.js';
+import type { Executor, Job, StepReading, StepWide } from './executor.js';
 
 const single: Layout = { before: 1, neuronsOuter: 1, between: 1, neuronsInner: 1, after: 1, size: 1, neurons: 1, fanIn: 1 };
 
@@ -15,17 +15,24 @@ export class OpsExecutor implements Executor {
     this.#slots.set(variableName, new Map(Object.entries(shapes).map(([slot, shape]) => [slot, keep(zeros([...shape]))])));
   }
 
-  step(jobs: readonly Job[], stepWide?: StepWide): void {
-    if (jobs.length === 0) return;
-    tidy(() => {
+  step(jobs: readonly Job[], stepWide?: StepWide): StepReading | undefined {
+    if (jobs.length === 0) return undefined;
+    const readings: { readonly variable: string; readonly name: string; readonly tensor: Tensor }[] = [];
+    const gradientScale = tidy(() => {
       const scale = stepWide ? this.#scale(jobs, stepWide) : scalar(1);
       for (const job of jobs) {
         const slots = this.#slots.get(job.variable.name)!;
         const inputs = (buffer: Buffer): Tensor =>
           buffer.role === 'variable' ? job.variable : buffer.role === 'gradient' ? job.gradient : buffer.role === 'stepWide' ? scale : slots.get(buffer.name)!;
-        this.#apply(job.variable, runOps(job.plan, job.layout, inputs, scalarsOf(job.plan, job.values)));
+        const results = runOps(job.plan, job.layout, inputs, scalarsOf(job.plan, job.values));
+        this.#apply(job.variable, results);
+        for (const [{ role, name }, tensor] of results) if (role === 'reading') readings.push({ variable: job.variable.name, name, tensor: keep(tensor) });
       }
+      return scale;
     });
+    if (readings.length > 0) return keepReadings(keep(gradientScale), readings);
+    gradientScale.dispose();
+    return undefined;
   }
 
   prepare(variable: Variable, plan: Plan, layout: Layout, values: Readonly<Record<string, number>>): void {
@@ -63,6 +70,18 @@ export class OpsExecutor implements Executor {
       else if (buffer.role === 'slot') this.write(variable.name, buffer.name, value);
     }
   }
+}
+
+/** A reading whose tensors wait on the backend. */
+function keepReadings(scale: Tensor, readings: readonly { readonly variable: string; readonly name: string; readonly tensor: Tensor }[]): StepReading {
+  return {
+    async read() {
+      const variables = new Map<string, Record<string, ArrayLike<number>>>();
+      for (const { variable, name, tensor } of readings) variables.set(variable, { ...variables.get(variable), [name]: (await tensor.data()).slice() });
+      return { gradientScale: (await scale.data())[0], variables };
+    },
+    dispose: () => [scale, ...readings.map(({ tensor }) => tensor)].forEach((tensor) => tensor.dispose()),
+  };
 }
 
 const byName = (results: ReadonlyMap<Buffer, Tensor>, name: string): Tensor => [...results].find(([buffer]) => buffer.name === name)![1];

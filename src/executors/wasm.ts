@@ -4,7 +4,7 @@ import { evaluate } from '../compiler/evaluate.js';
 import type { Layout } from '../compiler/layout.js';
 import type { Buffer, Plan } from '../compiler/plan.js';
 import { bytesOf, formOf, printWasm, recordOf, recordSizes, type Form } from '../compiler/print-wasm.js';
-import type { Executor, Job, StepWide } from './executor.js';
+import type { Executor, Job, StepReading, StepWide } from './executor.js';
 import type { WasmHeap } from './wasm-heap.js';
 
 type Slot = { readonly address: number; readonly shape: readonly number[]; readonly size: number };
@@ -18,6 +18,8 @@ type Launch = {
   /** By buffer: where in the scratch memory it is, if it is there. */
   readonly scratchOffsets: readonly (number | undefined)[];
   readonly scratchBytes: number;
+  /** What is left for the host: the double behind a sum of the tensor where the reading is one, else float32. */
+  readonly readings: readonly { readonly name: string; readonly offset: number; readonly length: number; readonly double: boolean }[];
 };
 
 /** Memory that grows when more is asked for; its content does not survive that. */
@@ -71,17 +73,20 @@ export class WasmExecutor implements Executor {
     }
   }
 
-  step(jobs: readonly Job[], stepWide?: StepWide): void {
+  step(jobs: readonly Job[], stepWide?: StepWide): StepReading | undefined {
     const scale = stepWide && this.#stepWide(jobs, stepWide);
     const scaleAddress = this.#gradientScale.reserve(4);
     if (scale !== undefined) new Float32Array(this.#heap.memory.buffer, scaleAddress, 1)[0] = scale;
+    let read: Map<string, Record<string, ArrayLike<number>>> | undefined;
     for (const { variable, gradient, plan, layout, values } of jobs) {
       const w = this.#heap.borrow(variable);
       const g = this.#heap.read(gradient);
-      this.#run(plan, layout, values, (buffer) =>
+      const launch = this.#run(plan, layout, values, (buffer) =>
         buffer.role === 'variable' ? w : buffer.role === 'gradient' ? g : buffer.role === 'stepWide' ? scaleAddress : this.#slot(variable, buffer).address);
       this.#heap.giveBack(variable);
+      if (launch.readings.length > 0) (read ??= new Map()).set(variable.name, this.#readingsOf(launch));
     }
+    return read && { read: async () => ({ gradientScale: scale ?? 1, variables: read }), dispose: () => undefined };
   }
 
   prepare(variable: Variable, plan: Plan, layout: Layout, values: Readonly<Record<string, number>>): void {
@@ -113,13 +118,17 @@ export class WasmExecutor implements Executor {
     for (const { gradient, layout } of jobs) {
       if (gradient.size === 0) continue;
       const g = this.#heap.read(gradient);
-      const { scratchOffsets } = this.#run(stage.sums, layout, values, () => g);
-      const scratch = new Float32Array(this.#heap.memory.buffer, this.#scratch.address);
-      stage.sums.buffers.forEach(({ name, role }, i) => {
-        if (role === 'reading') totals[name] += scratch[scratchOffsets[i]! / 4];
-      });
+      const sums = this.#readingsOf(this.#run(stage.sums, layout, values, () => g));
+      for (const [name, [value]] of Object.entries(sums) as [string, Float64Array][]) totals[name] += value;
     }
     return evaluate(stage.result, { ...values, ...totals });
+  }
+
+  /** Copies what a run has left for the host. */
+  #readingsOf({ readings }: Launch): Record<string, ArrayLike<number>> {
+    const { buffer } = this.#heap.memory;
+    const { address } = this.#scratch;
+    return Object.fromEntries(readings.map(({ name, offset, length, double }) => [name, double ? new Float64Array(buffer, address + offset, length).slice() : new Float32Array(buffer, address + offset, length).slice()]));
   }
 
   /** Runs a plan's kernel; `outside` gives the addresses of buffers that outlive it. */
@@ -152,7 +161,7 @@ export class WasmExecutor implements Executor {
         scratchBytes += Math.ceil(bytesOf(plan, buffer, layout) / 16) * 16;
         return offset;
       });
-      launch = { kernel: this.#kernel(plan, formOf(plan, layout)), record: recordOf(plan), sizes: recordSizes(plan, layout), scratchOffsets, scratchBytes };
+      launch = { kernel: this.#kernel(plan, formOf(plan, layout)), record: recordOf(plan), sizes: recordSizes(plan, layout), scratchOffsets, scratchBytes, readings: readingsOf(plan, layout, scratchOffsets) };
       launches.set(layout, launch);
     }
     return launch;
@@ -179,6 +188,19 @@ export class WasmExecutor implements Executor {
   #floats({ address, size }: Slot): Float32Array {
     return new Float32Array(this.#heap.memory.buffer, address, size);
   }
+}
+
+/** Where the host finds the readings of a plan. */
+function readingsOf(plan: Plan, layout: Layout, offsets: readonly (number | undefined)[]): Launch['readings'] {
+  const offsetOf = (buffer: Buffer): number => offsets[plan.buffers.indexOf(buffer)]!;
+  return plan.stages.flatMap(({ stores, instructions }) => stores.flatMap(({ buffer, value }): Launch['readings'] => {
+    if (buffer.role !== 'reading') return [];
+    const source = instructions[value];
+    const sum = source.op === 'load' && source.buffer.role === 'sum' && source.buffer.domain === 'tensor' ? source.buffer : undefined;
+    // A sum of the tensor has its float32 value first, then its float64 accumulator.
+    if (sum) return [{ name: buffer.name, offset: offsetOf(sum) + 8, length: 1, double: true }];
+    return [{ name: buffer.name, offset: offsetOf(buffer), length: buffer.domain === 'neuron' ? layout.neurons : 1, double: false }];
+  }));
 }
 
 const isInside = ({ role }: Buffer): boolean => role === 'sum' || role === 'scratch' || role === 'reading';

@@ -8,18 +8,22 @@ export class Arena {
   #buffer: GPUBuffer | undefined;
   #used = 0;
   readonly #bridge: WebGPUBridge;
+  readonly #limit: number;
 
-  constructor(bridge: WebGPUBridge) {
+  /** `limit` in words. */
+  constructor(bridge: WebGPUBridge, limit: number) {
     this.#bridge = bridge;
+    this.#limit = limit;
   }
 
   get words(): number {
     return this.#used;
   }
 
-  /** Sets words aside; a new arena's are zero. */
-  allocate(words: number): Place {
+  /** Sets words aside; new ones are zero. */
+  allocate(words: number, what: string): Place {
     const offset = this.#used;
+    if (offset + words > this.#limit) throw new Error(`${what} needs ${4 * (offset + words)} bytes in one buffer; this device binds at most ${4 * this.#limit}`);
     this.#used += words;
     return { arena: this, offset, words };
   }
@@ -29,7 +33,7 @@ export class Arena {
     const bytes = Math.max(4 * this.#used, 16);
     const old = this.#buffer;
     if (old && old.size >= bytes) return old;
-    const grown = this.#bridge.device.createBuffer({ size: bytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
+    const grown = this.#bridge.device.createBuffer({ label: 'tfjs-warmup state', size: bytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
     if (old) {
       this.#bridge.copy((encoder) => encoder.copyBufferToBuffer(old, 0, grown, 0, old.size));
       this.#bridge.submit();
@@ -57,9 +61,10 @@ export class Arenas {
   withRoomFor(words: number, what: string): Arena {
     const limit = Math.floor(this.#bridge.device.limits.maxStorageBufferBindingSize / 4);
     if (words > limit) throw new Error(`${what} needs ${4 * words} bytes in one buffer; this device binds at most ${4 * limit}`);
-    const found = this.all.find((arena) => arena.words + words <= limit);
+    // Each arena keeps some room for the intermediate values of the variables whose slots it holds.
+    const found = this.all.find((arena) => arena.words + words <= limit - Math.floor(limit / 8));
     if (found) return found;
-    const arena = new Arena(this.#bridge);
+    const arena = new Arena(this.#bridge, limit);
     this.all.push(arena);
     return arena;
   }

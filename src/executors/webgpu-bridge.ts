@@ -1,5 +1,5 @@
 /** The one place that touches private members of tfjs-backend-webgpu. */
-import { env, mul, type Tensor, type Variable } from '@tensorflow/tfjs-core';
+import { backend as currentBackend, env, mul, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 
 type TensorData = { resource?: GPUBuffer; values?: unknown; external?: boolean };
 
@@ -36,10 +36,37 @@ export function isWebGPUBackend(backend: object): backend is Backend {
   );
 }
 
+/** How each device was lost, once it is; kept here, so that a device does not hold on to all that ever used it. */
+const losses = new WeakMap<GPUDevice, { message?: string }>();
+
+function lossOf(device: GPUDevice): { readonly message?: string } {
+  const known = losses.get(device);
+  if (known) return known;
+  const loss: { message?: string } = {};
+  losses.set(device, loss);
+  void device.lost.then(({ message }) => {
+    loss.message = message;
+  });
+  return loss;
+}
+
 export class WebGPUBridge {
   readonly #backend: Backend;
+  readonly #loss: { readonly message?: string };
+
   constructor(backend: Backend) {
     this.#backend = backend;
+    this.#loss = lossOf(backend.device);
+  }
+
+  /** How the device was lost, or undefined. */
+  get loss(): string | undefined {
+    return this.#loss.message;
+  }
+
+  /** True if tensors are made on this backend now. */
+  get isCurrent(): boolean {
+    return (currentBackend() as unknown) === this.#backend;
   }
 
   get device(): GPUDevice {
@@ -60,7 +87,9 @@ export class WebGPUBridge {
   /** The buffer of a variable that a kernel will write: its own, not shared with other tensors or with the user. */
   ownBuffer(variable: Variable): GPUBuffer {
     const { dataId } = variable;
-    if (this.#backend.refCount(dataId) > 1 || this.#backend.tensorMap.get(dataId).external) {
+    // Looking at the data moves them here from another backend, which alone knew until then how many share them.
+    const { external } = this.#backend.tensorMap.get(dataId);
+    if (external || this.#backend.refCount(dataId) > 1) {
       const copy = mul(variable, 1);
       variable.assign(copy as Variable);
       copy.dispose();
@@ -70,14 +99,21 @@ export class WebGPUBridge {
     return buffer;
   }
 
-  /** Encodes one dispatch into the backend's pass; `used` are tensors whose buffers must outlive it. */
-  dispatch(encode: (pass: GPUComputePassEncoder) => void, used: readonly Tensor[]): void {
+  /** The backend's pass, the same until something ends it. */
+  get pass(): GPUComputePassEncoder {
     const backend = this.#backend;
     backend.ensureCommandEncoderReady();
-    backend.computePassEncoder ??= backend.commandEncoder!.beginComputePass();
-    encode(backend.computePassEncoder);
-    for (const { dataId } of used) backend.commandQueueOwnedIds.add(dataId);
-    if (++backend.dispatchCountInPass >= this.dispatchesPerSubmit) this.submit();
+    return (backend.computePassEncoder ??= backend.commandEncoder!.beginComputePass());
+  }
+
+  /** Keeps the buffer of a tensor that is disposed from being used again until all that is encoded is submitted. */
+  keepUntilSubmit({ dataId }: Tensor): void {
+    this.#backend.commandQueueOwnedIds.add(dataId);
+  }
+
+  /** Counts a dispatch that was encoded into the pass; may submit. */
+  dispatched(dispatchesPerSubmit: number): void {
+    if (++this.#backend.dispatchCountInPass >= dispatchesPerSubmit) this.submit();
   }
 
   /** Encodes copies between buffers. */

@@ -3,7 +3,12 @@
 /** How many weights and gradients a kernel binds beside the arena and the records. */
 export type Bindings = { readonly weights: number; readonly gradients: number };
 
-export type Pipeline = { readonly pipeline: GPUComputePipeline; readonly stable: GPUBindGroupLayout };
+export type Pipeline = {
+  readonly pipeline: GPUComputePipeline;
+  readonly stable: GPUBindGroupLayout;
+  /** Why the device refuses the shader, or undefined: it tells only later. */
+  readonly refusal: Promise<Error | undefined>;
+};
 
 type Cache = { readonly layouts: Map<string, { stable: GPUBindGroupLayout; pipeline: GPUPipelineLayout }>; readonly pipelines: Map<string, Pipeline>; gradient?: GPUBindGroupLayout };
 
@@ -42,8 +47,8 @@ function layoutsFor(device: GPUDevice, { weights, gradients }: Bindings): { stab
   return layout;
 }
 
-/** The pipeline of a shader; `failed` hears of it if the device refuses the shader. */
-export function pipelineFor(device: GPUDevice, name: string, code: string, bindings: Bindings, failed: (error: Error) => void): Pipeline {
+/** The pipeline of a shader. */
+export function pipelineFor(device: GPUDevice, name: string, code: string, bindings: Bindings): Pipeline {
   const { pipelines } = cacheOf(device);
   const known = pipelines.get(code);
   if (known) return known;
@@ -51,12 +56,12 @@ export function pipelineFor(device: GPUDevice, name: string, code: string, bindi
   device.pushErrorScope('validation');
   const module = device.createShaderModule({ label: name, code });
   const pipeline = device.createComputePipeline({ label: name, layout, compute: { module, entryPoint: 'main' } });
-  void device.popErrorScope().then((error) => {
-    if (!error) return;
-    pipelines.delete(code);
-    failed(new Error(`rule ${name}: the device refuses its shader: ${error.message}\n${code}`));
-  });
-  const made = { pipeline, stable };
+  const refusal = device.popErrorScope().then(
+    (error) => error ? new Error(`rule ${name}: the device refuses its shader: ${error.message}\n${code}`) : undefined,
+    // The device is lost: there is nothing to say of the shader.
+    () => undefined,
+  );
+  const made = { pipeline, stable, refusal };
   pipelines.set(code, made);
   return made;
 }

@@ -20,7 +20,7 @@ export type Launch = {
   readonly weights: readonly number[];
   readonly gradients: readonly number[];
   /** The bind group of all but the gradients, while its buffers stay the same. */
-  stable?: { readonly buffers: readonly GPUBuffer[]; readonly group: GPUBindGroup };
+  stable?: { readonly arena: GPUBuffer; readonly weights: readonly GPUBuffer[]; readonly group: GPUBindGroup };
 };
 
 export type Copy = { readonly from: Place; readonly to: Place };
@@ -28,11 +28,18 @@ export type Copy = { readonly from: Place; readonly to: Place };
 /** The record of a member, or of the step-wide stage, whose scalars are filled in at each step. */
 export type RecordPlace = { readonly plan: Plan; readonly word: number; readonly member: number | 'stepWide' };
 
+/** Readings one after the other; `word` counts from the beginning of the stretch. */
+export type ReadingStretch = { readonly place: Place; readonly entries: readonly { readonly member: number; readonly name: string; readonly word: number; readonly words: number }[] };
+
 export type Schedule = {
   readonly members: readonly Member[];
   readonly stepWide: StepWideStage | undefined;
   readonly actions: readonly (Launch | Copy)[];
   readonly records: readonly RecordPlace[];
+  /** Where the step-wide factor stands. */
+  readonly scale: Place | undefined;
+  /** Where the members' readings stand: one stretch in each arena that has any. */
+  readonly readings: readonly ReadingStretch[];
   /** All records of a step, their scalars still 0. */
   readonly words: Uint32Array<ArrayBuffer>;
 };
@@ -42,6 +49,8 @@ export type Surroundings = {
   readonly width: number;
   /** Words to which the records of a dispatch must be aligned. */
   readonly alignment: number;
+  /** Workgroups that a dispatch may have in one dimension. */
+  readonly maximumGroups: number;
   readonly firstArena: Arena;
   readonly arenaOf: (member: Member) => Arena;
   readonly slotOf: (member: Member, buffer: Buffer) => Place;
@@ -49,9 +58,6 @@ export type Surroundings = {
   readonly placeOf: (arena: Arena, name: string, words: number) => Place;
   readonly pipeline: (name: string, code: string, bindings: Bindings) => Pipeline;
 };
-
-/** Workgroups of one dimension of a dispatch. */
-const maximumGroups = 65535;
 
 type Entry = { readonly plan: Plan; readonly layout: Layout; readonly arena: Arena; readonly index: number; readonly offsets: readonly number[] };
 
@@ -63,7 +69,8 @@ function kernelsOf(plan: Plan): readonly Kernel[] {
   return cut;
 }
 
-const grid = (groups: number, depth: number): [number, number, number] => {
+/** Workgroups in two dimensions where one has no room for them; kernels leave out those past the end. */
+const grid = (groups: number, depth: number, maximumGroups: number): [number, number, number] => {
   const x = Math.min(groups, maximumGroups);
   return [x, Math.ceil(groups / x), depth];
 };
@@ -92,7 +99,7 @@ function batches(entries: readonly Entry[], width: number): Entry[][] {
 }
 
 export function makeSchedule(members: readonly Member[], stepWide: StepWideStage | undefined, surroundings: Surroundings): Schedule {
-  const { width, alignment, firstArena, arenaOf, slotOf, placeOf, pipeline } = surroundings;
+  const { width, alignment, maximumGroups, firstArena, arenaOf, slotOf, placeOf, pipeline } = surroundings;
   const actions: (Launch | Copy)[] = [];
   const records: RecordPlace[] = [];
   const words: number[] = [];
@@ -109,6 +116,19 @@ export function makeSchedule(members: readonly Member[], stepWide: StepWideStage
   };
   const memberRecords = (batch: readonly Entry[]) => batch.map(({ plan, layout, offsets, index }) => ({ plan, sizes: wgslSizes(plan, layout), offsets, member: index }));
 
+  const stretches = new Map<Arena, ReadingStretch>();
+  const placeReadings = (): void => {
+    for (const arena of new Set(members.map(arenaOf))) {
+      let word = 0;
+      const entries = members.flatMap((member, index) => arenaOf(member) !== arena ? [] : member.plan.buffers.filter(({ role }) => role === 'reading').map((buffer) => {
+        const count = wordsOf(member.plan, buffer, member.layout);
+        word += count;
+        return { member: index, name: buffer.name, word: word - count, words: count };
+      }));
+      if (word > 0) stretches.set(arena, { place: placeOf(arena, 'readings', word), entries });
+    }
+  };
+
   const entryOf = (member: Member, index: number, arena: Arena): Entry => {
     const { plan, layout, variable } = member;
     const oneSweep = kernelsOf(plan).filter(({ kind }) => kind === 'sweep').length === 1;
@@ -118,6 +138,11 @@ export function makeSchedule(members: readonly Member[], stepWide: StepWideStage
       if (buffer.role === 'slot') return slotOf(member, buffer).offset;
       if (buffer.role === 'stepWide') return placeOf(arena, buffer.name, 1).offset;
       const count = wordsOf(plan, buffer, layout);
+      const stretch = buffer.role === 'reading' && stretches.get(arena);
+      if (stretch) {
+        const entry = stretch.entries.find(({ member: owner, name }) => owner === index && name === buffer.name)!;
+        return stretch.place.offset + entry.word;
+      }
       // Whole tensors of intermediate values are dead when the next variable's dispatch begins, unless a later sweep,
       // which follows the first sweeps of all variables, reads them.
       const name = buffer.domain === 'element' && oneSweep ? `element ${scratch++}` : `${variable.id} ${plan.name} ${buffer.name}`;
@@ -141,7 +166,7 @@ export function makeSchedule(members: readonly Member[], stepWide: StepWideStage
           pipeline: pipeline(plan.name, code, { weights: weights.length, gradients: gradients.length }),
           arena,
           records: addRecords(memberRecords(batch)),
-          groups: grid(Math.max(...batch.map((entry) => groupsOf(entry.plan, entry.layout))), batch.length),
+          groups: grid(Math.max(...batch.map((entry) => groupsOf(entry.plan, entry.layout))), batch.length, maximumGroups),
           weights,
           gradients,
         });
@@ -161,12 +186,14 @@ export function makeSchedule(members: readonly Member[], stepWide: StepWideStage
     });
   };
 
+  let factor: Place | undefined;
   if (stepWide) {
     const { sums, combine } = stepWide;
     const entries = members.map((member, index) => entryOf({ ...member, plan: sums }, index, firstArena));
     addRun(entries);
     const scale = combine.buffers.find(({ role }) => role === 'stepWide')!;
     const result = placeOf(firstArena, scale.name, 1);
+    factor = result;
     const own = {
       plan: combine,
       sizes: wgslSizes(combine, members[0].layout).map((value, i) => (i === 0 ? members.length : value)),
@@ -183,9 +210,10 @@ export function makeSchedule(members: readonly Member[], stepWide: StepWideStage
     });
     for (const arena of new Set(members.map(arenaOf))) if (arena !== firstArena) actions.push({ from: result, to: placeOf(arena, scale.name, 1) });
   }
+  placeReadings();
   addRun(members.map((member, index) => entryOf(member, index, arenaOf(member))));
   while (words.length % alignment !== 0) words.push(0);
-  return { members, stepWide, actions, records, words: new Uint32Array(words) };
+  return { members, stepWide, actions, records, scale: factor, readings: [...stretches.values()], words: new Uint32Array(words) };
 }
 
 /** Where a record's scalars begin, in words. */

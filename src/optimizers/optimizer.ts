@@ -12,6 +12,7 @@ import { checkGroups, checkGroupsUsed, groupsConfig, groupsFromConfig, settingsO
 import type { Hyperparameter } from './hyperparameters.js';
 import { checkRate, optionConfig, optionFromConfig, rateAt, type LearningRate } from './learning-rate.js';
 import { checkSaved, disposeSaved, groupByVariable, matchSaved, type NamedTensor, type SavedVariable } from './state.js';
+import type { Probe } from './probe.js';
 
 /** Options that every optimizer takes. */
 export type CommonOptions = {
@@ -23,6 +24,8 @@ export type CommonOptions = {
   readonly groups?: readonly Group[];
   /** Scales all gradients of a step by min(1, clipNorm / |g|), |g| the norm over all of them. Default: no clipping. */
   readonly clipNorm?: number;
+  /** Reads how large each update was, for instance an `UpdateProbe` of `tfjs-warmup/probes`. Not saved. */
+  readonly probe?: Probe;
   /** 'auto': fused kernels where the backend allows them. 'ops': tfjs operations everywhere. Default 'auto'. */
   readonly executor?: ExecutorChoice;
 };
@@ -41,7 +44,7 @@ export type Definition = {
   readonly expected?: Rule;
 };
 
-const commonNames = ['learningRate', 'weightDecay', 'groups', 'clipNorm', 'executor'] as const;
+const commonNames = ['learningRate', 'weightDecay', 'groups', 'clipNorm', 'probe', 'executor'] as const;
 
 /** A variable as the optimizer knows it. */
 type Entry = {
@@ -71,6 +74,14 @@ const isRotational = (rule: Rule): boolean => rule.roles.norm !== undefined;
 
 const sizesOf = ({ size, neurons, fanIn }: Layout) => ({ size, neurons, fanIn });
 
+/** What a rule is compiled to. */
+type Plans = {
+  readonly update: Plan;
+  /** The update with a probe's readings. */
+  readonly probed: Plan | undefined;
+  readonly prepare: Plan | undefined;
+};
+
 type Gradients = NamedTensorMap | readonly ({ name: string; tensor?: Tensor | null } | null | undefined)[];
 
 /** Half-precision backends round an epsilon below this to 0. */
@@ -82,7 +93,8 @@ export abstract class FusedOptimizer extends Optimizer {
   readonly #owner: string;
   readonly #definition: Definition;
   readonly #entries = new Map<string, Entry>();
-  readonly #plans = new Map<Rule, { update: Plan; prepare: Plan | undefined }>();
+  readonly #probe: Probe | undefined;
+  readonly #plans = new Map<Rule, Plans>();
   readonly #clip: ReturnType<typeof clipByGlobalNorm> | undefined;
   #saved: SavedVariable[] = [];
   #executor: Executor | undefined;
@@ -108,6 +120,11 @@ export abstract class FusedOptimizer extends Optimizer {
     this.#definition = definition;
     this.options = Object.freeze(all);
     this.#clip = all.clipNorm === undefined ? undefined : clipByGlobalNorm();
+    this.#probe = all.probe as Probe | undefined;
+    if (this.#probe !== undefined) {
+      check(typeof this.#probe?.attach === 'function', owner, 'probe', 'be a probe, such as an UpdateProbe', all.probe);
+      this.#probe.attach(owner);
+    }
   }
 
   /** The rate of the next step. */
@@ -177,7 +194,14 @@ export abstract class FusedOptimizer extends Optimizer {
     const jobs = updates.map(({ variable, gradient }) => this.#job(variable, gradient, learningRate, numbers));
 
     this.prepare(updates.map(({ variable }) => variable));
-    executor.step(jobs, this.#clip && { stage: this.#clip, values: { clipNorm: this.options.clipNorm as number } });
+    const reading = executor.step(jobs, this.#clip && { stage: this.#clip, values: { clipNorm: this.options.clipNorm as number } });
+    if (reading) {
+      const probed = jobs.map(({ variable, layout }) => {
+        const { count, hostValues, rule } = this.#entries.get(variable.name)!;
+        return { name: variable.name, neurons: layout.neurons, count, momentumDecay: rule.roles.momentumDecay, values: { ...hostValues } };
+      });
+      this.#probe!.record(this.iterations, probed, reading);
+    }
     for (const { variable } of updates) this.#entries.get(variable.name)!.count++;
     this.incrementIterations();
   }
@@ -216,7 +240,7 @@ export abstract class FusedOptimizer extends Optimizer {
   }
 
   getConfig(): serialization.ConfigDict {
-    const { groups, ...rest } = this.options;
+    const { groups, probe: _, ...rest } = this.options;
     const config = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, optionConfig(this.#owner, name, value)]));
     return { ...config, groups: groupsConfig(groups as Group[]) } as unknown as serialization.ConfigDict;
   }
@@ -230,6 +254,7 @@ export abstract class FusedOptimizer extends Optimizer {
 
   /** Frees all state; the optimizer cannot be used after. */
   override dispose(): void {
+    this.#probe?.dispose();
     disposeSaved(this.#saved);
     this.#saved = [];
     this.#executor?.dispose();
@@ -240,6 +265,15 @@ export abstract class FusedOptimizer extends Optimizer {
 
   #checkAlive(): void {
     if (this.#disposed) throw new Error(`${this.#owner}: this optimizer was disposed; make a new one`);
+  }
+
+  #makePlans(rule: Rule): Plans {
+    const [scaled, probe] = [this.#clip !== undefined, this.#probe];
+    return {
+      update: planUpdate(rule, scaled),
+      probed: probe && planUpdate(rule, scaled, (values) => probe.readings(values)),
+      prepare: planPrepare(rule),
+    };
   }
 
   #waitsForPreparation({ rule, prepared, count }: Entry): boolean {
@@ -324,7 +358,7 @@ export abstract class FusedOptimizer extends Optimizer {
     const settings = this.#settings(variable);
     const layout = layoutOf(`${this.#owner}: variable ${show(name)}`, shape, settings.neuronAxis);
     const rule = this.#definition.rule(settings, layout);
-    const plans = this.#plans.get(rule) ?? { update: planUpdate(rule, this.#clip !== undefined), prepare: planPrepare(rule) };
+    const plans = this.#plans.get(rule) ?? this.#makePlans(rule);
     this.#plans.set(rule, plans);
     const slots = Object.fromEntries(Object.entries(rule.slots).map(([slot, domain]) => [slot, slotShape(domain, shape, layout)]));
     const hostValues = { learningRate: 0, weightDecay: settings.weightDecay, count: 0, step: 0, ...sizesOf(layout) };
@@ -343,7 +377,9 @@ export abstract class FusedOptimizer extends Optimizer {
   }
 
   #job(variable: Variable, gradient: Tensor, rate: number, numbers: Readonly<Record<string, number>>): Job {
-    const { settings, rule, plan, layout, count, hostValues } = this.#entries.get(variable.name)!;
+    const { settings, rule, layout, count, hostValues, ...entry } = this.#entries.get(variable.name)!;
+    const watched = this.#probe?.wants(this.iterations) && this.#probe.watches(variable.name);
+    const plan = (watched && this.#plans.get(rule)!.probed) || entry.plan;
     Object.assign(hostValues, numbers);
     hostValues.learningRate = rate * settings.learningRateScale;
     hostValues.count = count;

@@ -6,7 +6,7 @@ import { decayedStep } from './decayed-step.js';
 import { rrcCorrection, rrcHost, slotsFor, type RRCForm } from './rrc.js';
 
 export const adamSlots = { m: 'element', v: 'element' } as const;
-export const adamRoles = { momentum: 'm', secondMoment: 'v' } as const;
+export const adamRoles = { momentum: 'm', momentumDecay: 'beta1', secondMoment: 'v' } as const;
 
 /** Adam's scalars: with them its direction, (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon), is directionScale m / (sqrt(v) + scaledEpsilon). */
 export function adamHost({ learningRate, weightDecay, beta1, beta2, epsilon, count }: HostValues) {

@@ -57,7 +57,7 @@ export const lionA = (form: LionAForm): Rule =>
   defineRule({
     name: 'lionA',
     slots: lionASlots(form),
-    roles: { momentum: 'm' },
+    roles: { momentum: 'm', momentumDecay: 'beta' },
     host: (values) => lionAHost(form, values),
     update: ({ w, ...values }: Record<string, Expression>, s: Values) => {
       const { direction, corrected, slots } = lionADirection(form, values, s);

@@ -26,7 +26,7 @@ export function lionAR(form: LionARForm): Rule {
   return defineRule({
     name: 'lionAR',
     slots: { ...lionASlots(form), ...rotationSlots(rotation) },
-    roles: { momentum: 'm', norm: 'norm' },
+    roles: { momentum: 'm', momentumDecay: 'beta', norm: 'norm' },
     prepare: prepareRotation(rotation),
     host: (values) => {
       const inner = lionAHost(form, values);

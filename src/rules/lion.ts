@@ -6,7 +6,7 @@ import { decayedStep } from './decayed-step.js';
 export const lion = /* @__PURE__ */ defineRule({
   name: 'lion',
   slots: { m: 'element' },
-  roles: { momentum: 'm' },
+  roles: { momentum: 'm', momentumDecay: 'beta2' },
   host: ({ learningRate, weightDecay, beta1, beta2 }) => ({ learningRate, beta1, beta2, decay: learningRate * weightDecay }),
   update: ({ w, g, m }, s) => ({
     w: decayedStep(w, mul(s.learningRate, sign(mix(m, g, s.beta1))), s),

@@ -91,7 +91,7 @@ export const rotationalLion = (form: RotationalForm): Rule =>
   rotational(form, {
     name: 'rotationalLion',
     slots: { m: 'element' },
-    roles: { momentum: 'm' },
+    roles: { momentum: 'm', momentumDecay: 'beta2' },
     host: ({ beta1, beta2, learningRate, weightDecay }) => ({ beta1, beta2, plainDecay: learningRate * weightDecay, plainStep: learningRate }),
     direction: ({ g, m }, s) => ({ u: sign(mix(m, g, s.beta1)), slots: { m: mix(m, g, s.beta2) } }),
     betas: ({ beta1, beta2 }) => ({ beta1, beta2 }),

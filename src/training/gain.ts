@@ -11,8 +11,8 @@ export type GainOptions = {
 /** The shape in which one value a neuron broadcasts against the weight. */
 export function neuronShape(owner: string, { shape }: Tensor, neuronAxis: number | readonly number[] = Math.max(0, shape.length - 1)): { shape: number[]; neurons: number; fanInAxes: number[] } {
   const { neurons } = layoutOf(owner, shape, neuronAxis);
-  const axes = [neuronAxis].flat().map((axis) => (axis < 0 ? axis + shape.length : axis));
-  return { shape: shape.map((length, axis) => (axes.includes(axis) ? length : 1)), neurons, fanInAxes: [...shape.keys()].filter((axis) => !axes.includes(axis)) };
+  const axes = new Set([neuronAxis].flat().map((axis) => (axis < 0 ? axis + shape.length : axis)));
+  return { shape: shape.map((length, axis) => (axes.has(axis) ? length : 1)), neurons, fanInAxes: [...shape.keys()].filter((axis) => !axes.has(axis)) };
 }
 
 /** One value a neuron, in the shape that broadcasts against the weight. */

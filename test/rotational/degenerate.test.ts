@@ -111,14 +111,14 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
     test('rows of an embedding that no gradient reaches stay as they are', () => {
       const name = `embedding${executor}${backend}${zeroMean ? 'centred' : ''}${optimizerNumber++}x/embeddings`;
       const table = bell(5 * 8, 9);
-      const seen = [1, 3];
-      const gradients = Array.from({ length: 6 }, (_, t) => bell(40, 70 + t).map((value, i) => (seen.includes(Math.floor(i / 8)) ? value : 0)));
+      const seen = new Set([1, 3]);
+      const gradients = Array.from({ length: 6 }, (_, t) => bell(40, 70 + t).map((value, i) => (seen.has(Math.floor(i / 8)) ? value : 0)));
       const weights = train(() => make(options), { shape: [5, 8], start: table, gradients, name });
       const after = weights.at(-1)!;
       expect(finite(after)).toBe(true);
       for (let row = 0; row < 5; row++) {
         const moved = distance(after.subarray(8 * row, 8 * row + 8), weights[0].subarray(8 * row, 8 * row + 8));
-        if (seen.includes(row)) expect(moved).toBeGreaterThan(1e-3);
+        if (seen.has(row)) expect(moved).toBeGreaterThan(1e-3);
         else expect(moved).toBeLessThan(1e-6 * largest(table));
       }
     });

@@ -30,13 +30,13 @@ function expectRefused(optimizer: FusedOptimizer, message: string | RegExp, vari
 }
 
 describe('groups', () => {
-  test.each([2, -3, [0, 2], [0, 0], [0, 1, 1], []])('a neuron axis outside the shape: %j', (neuronAxis) => {
-    for (const optimizer of [
-      new RotationalAdamW({ ...rates, groups: [{ match: kernel.name, neuronAxis }] }),
-      new LionAR({ ...rates, groups: [{ match: '*/kernel', neuronAxis }] }),
-    ]) {
+  test.each<[number | number[]]>([[2], [-3], [[0, 2]], [[0, 0]], [[0, 1, 1]], [[]]])('a neuron axis outside the shape: %j', (neuronAxis) => {
+    for (const [owner, optimizer] of [
+      ['RotationalAdamW', new RotationalAdamW({ ...rates, groups: [{ match: kernel.name, neuronAxis }] })],
+      ['LionAR', new LionAR({ ...rates, groups: [{ match: '*/kernel', neuronAxis }] })],
+    ] as const) {
       const written = Array.isArray(neuronAxis) ? `[${neuronAxis}]` : `${neuronAxis}`;
-      expectRefused(optimizer, `${optimizer instanceof LionAR ? 'LionAR' : 'RotationalAdamW'}: variable '${kernel.name}': neuronAxis must name one axis or two different ones of the shape [4,3], got ${written}`);
+      expectRefused(optimizer, `${owner}: variable '${kernel.name}': neuronAxis must name one axis or two different ones of the shape [4,3], got ${written}`);
     }
   });
 
@@ -172,7 +172,8 @@ test('every option of the family survives saving', () => {
     const config = JSON.parse(JSON.stringify(optimizer.getConfig())) as tf.serialization.ConfigDict;
     const Class = optimizer.constructor as unknown as { fromConfig(cls: unknown, config: tf.serialization.ConfigDict): FusedOptimizer };
     const again = Class.fromConfig(Class, config);
-    expect(again).toBeInstanceOf(optimizer.constructor);
+    // tfjs answers instanceof with yes for every optimizer.
+    expect(again.constructor).toBe(optimizer.constructor);
     expect(again.getConfig()).toEqual(optimizer.getConfig());
   }
 });

@@ -69,9 +69,9 @@ describe.each(['wasm', 'cpu'] as const)('%s', (backend) => {
 
   test('a constant neuron gives 0 and a finite gradient', () => {
     tf.tidy(() => {
-      const w = tf.fill([4, 2], 0.25);
+      const w = tf.mul(0.25, tf.ones([4, 2]));
       const forward = (w: tf.Tensor) => standardizedWeight(w, tf.ones([2]), { initialStd: 0.1 });
-      expect([...forward(w).dataSync()]).toEqual(new Array(8).fill(0));
+      expect([...forward(w).dataSync()]).toEqual(Array.from({ length: 8 }, () => 0));
       const gradient = tf.grad((w: tf.Tensor) => tf.sum(tf.mul(forward(w), tf.tensor(bell(8, 1), [4, 2]))) as tf.Scalar)(w);
       expect(gradient.dataSync().every(Number.isFinite)).toBe(true);
     });

@@ -1,0 +1,31 @@
+/** What an optimizer expects of a probe. Only the type is imported: an optimizer without a probe carries none. */
+import type { UpdateValues } from '../compiler/program.js';
+import type { Expression } from '../compiler/expression.js';
+import type { StepReading } from '../executors/executor.js';
+
+/** What the host knows of a variable at a probed step. */
+export type ProbedVariable = {
+  readonly name: string;
+  readonly neurons: number;
+  /** Updates before this one. */
+  readonly count: number;
+  /** The name of the value by which the momentum decays, if the rule says so. */
+  readonly momentumDecay: string | undefined;
+  /** The rule's host values: its own hyperparameters, as numbers, and those of every rule. */
+  readonly values: Readonly<Record<string, number>>;
+};
+
+export type Probe = {
+  /** Called once, when an optimizer takes the probe; throws if it has one. */
+  attach(owner: string): void;
+  /** True if this step is to be read. */
+  wants(step: number): boolean;
+  /** True if this variable is to be read. */
+  watches(variableName: string): boolean;
+  /** The values to read; throws if the rule cannot give one that was asked for. */
+  readings(values: UpdateValues): Readonly<Record<string, Expression>>;
+  /** Takes a step's reading, which it has to dispose. */
+  record(step: number, variables: readonly ProbedVariable[], reading: StepReading): void;
+  /** Called when the optimizer is disposed. */
+  dispose(): void;
+};

@@ -1,0 +1,18 @@
+import { reshape, Tensor, transpose, type Tensor2D } from '@tensorflow/tfjs-core';
+import { check } from '../check.js';
+
+export function checkWeights(owner: string, weights: unknown): asserts weights is Tensor {
+  check(weights instanceof Tensor, owner, 'weights', 'be a tensor', weights);
+  check(!weights.isDisposed, owner, 'weights', 'not be disposed', `a disposed tensor of shape [${weights.shape}]`);
+  check(weights.dtype === 'float32', owner, 'weights', "have the dtype 'float32'", weights.dtype);
+  check(weights.rank >= 2 && weights.size > 0, owner, 'weights', 'have a rank of at least 2 and at least one number', `shape [${weights.shape}]`);
+}
+
+/** Weights as the matrix [inputs, outputs] that they multiply with: a convolution's kernel becomes [h * w * in, out]. */
+export const matrixOf = (weights: Tensor): Tensor2D => reshape(weights, [-1, weights.shape.at(-1)!]);
+
+/** The same with the shorter side last. */
+export function uprightMatrixOf(weights: Tensor): Tensor2D {
+  const matrix = matrixOf(weights);
+  return matrix.shape[0] < matrix.shape[1] ? transpose(matrix) : matrix;
+}

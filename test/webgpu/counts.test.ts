@@ -1,0 +1,111 @@
+/** What a step asks of the device: true on every GPU, where times on a software driver would say nothing. */
+import * as tf from '@tensorflow/tfjs-core';
+import { afterEach, describe, expect, it } from 'vitest';
+import { AdamW, Lion, RotationalAdamW, type FusedOptimizer } from '../../src/optimizers/index.js';
+import { numbers } from '../executors/tools.js';
+import { countCalls, type CallCounter, type Calls } from './support/counters.js';
+import { describeWebGPU } from './support/vitest.js';
+import { backend, step, submit, variableOf } from './tools.js';
+
+type Training = { readonly step: () => void; readonly end: () => void };
+
+/** Variables of these shapes and gradients whose buffers stay the same. */
+function training(optimizer: FusedOptimizer, shapes: readonly number[][]): Training {
+  const updates = shapes.map((shape, i) => {
+    const values = numbers(tf.util.sizeFromShape(shape), i);
+    return [variableOf(values, shape), tf.tensor(values.map((x) => x + 0.25), shape)] as const;
+  });
+  optimizer.prepare(updates.map(([variable]) => variable));
+  return {
+    step: () => step(optimizer, ...updates),
+    end: () => {
+      optimizer.dispose();
+      tf.dispose(updates);
+    },
+  };
+}
+
+const sizes = Array.from({ length: 150 }, (_, i) => 7 + Math.round((i * (2048 - 7)) / 149));
+
+describeWebGPU('a step asks the device', () => {
+  let counter: CallCounter;
+  afterEach(() => counter.stop());
+
+  /** The calls of `steps` steps, each after the first three, with nothing else in between. */
+  function callsOf({ step, end }: Training, steps = 6): Calls {
+    counter = countCalls(backend().device);
+    for (let i = 0; i < 3; i++) step();
+    submit();
+    counter.since();
+    for (let i = 0; i < steps; i++) step();
+    submit();
+    const calls = counter.since();
+    end();
+    return calls;
+  }
+  const once = { writes: 6, bindGroups: 0, pipelines: 0, shaderModules: 0, buffersCreated: 0, copies: 0, maps: 0 };
+
+  describe.each<[string, (common: { clipNorm?: number }) => FusedOptimizer]>([
+    ['AdamW', (common) => new AdamW({ learningRate: 0.01, ...common })],
+    ['Lion', (common) => new Lion({ learningRate: 0.001, ...common })],
+  ])('for %s of 150 variables', (_, make) => {
+    it('at most 50 dispatches, 4 submits and one upload, and for nothing new', () => {
+      const calls = callsOf(training(make({}), sizes.map((size) => [size])));
+      expect(calls).toMatchObject(once);
+      expect(calls.dispatches).toBeLessThanOrEqual(6 * 50);
+      expect(calls.submits).toBeLessThanOrEqual(6 * 4);
+      expect(calls.computePasses).toBe(calls.submits);
+    });
+
+    it('at most twice that and two small dispatches where clipNorm is given, without reading anything back', () => {
+      const calls = callsOf(training(make({ clipNorm: 1 }), sizes.map((size) => [size])));
+      expect(calls).toMatchObject(once);
+      expect(calls.dispatches).toBeLessThanOrEqual(6 * (2 * 50 + 2));
+      expect(calls.computePasses).toBe(calls.submits);
+    });
+  });
+
+  it('one dispatch for each variable that rotates', () => {
+    const rotating = [[40, 5], [9, 50], [3, 300], [3, 3, 5, 7], [600, 4], [7, 7]];
+    const calls = callsOf(training(new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1 }), [...rotating, [5], [50], [7]]));
+    expect(calls).toMatchObject({ ...once, dispatches: 6 * (rotating.length + 1) });
+  });
+
+  it('for sums of whole tensors that the update needs: a sweep, one dispatch that adds up for all variables, a sweep', () => {
+    const calls = callsOf(training(new AdamW({ learningRate: 0.01, rrc: { immediate: true } }), sizes.slice(0, 12).map((size) => [size])));
+    expect(calls).toMatchObject({ ...once, dispatches: 6 * (4 + 1 + 4) });
+    expect(calls.computePasses).toBe(calls.submits);
+  });
+
+  it('for sums of whole tensors that only the state needs: a sweep, and one dispatch that adds up for all variables', () => {
+    const calls = callsOf(training(new AdamW({ learningRate: 0.01, rrc: {} }), sizes.slice(0, 12).map((size) => [size])));
+    expect(calls).toMatchObject({ ...once, dispatches: 6 * (4 + 1) });
+  });
+});
+
+describeWebGPU('optimizers that come and go', () => {
+  it('leave no GPU buffer and no tensor behind', async () => {
+    const round = async (): Promise<void> => {
+      const variables = [variableOf(numbers(5, 1)), variableOf(numbers(12, 2), [4, 3])];
+      const gradients = [tf.tensor1d(numbers(5, 3)), tf.tensor(numbers(12, 4), [4, 3])];
+      const optimizer = new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, clipNorm: 1 });
+      optimizer.prepare(variables);
+      for (let i = 0; i < 2; i++) step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));
+      const saved = (await optimizer.getWeights()).map(({ name, tensor }) => ({ name, tensor }));
+      await optimizer.setWeights(saved);
+      step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));
+      optimizer.dispose();
+      tf.dispose([variables, gradients, saved.map(({ tensor }) => tensor)]);
+      submit();
+      await backend().queue.onSubmittedWorkDone();
+    };
+    const counter = countCalls(backend().device);
+    // tfjs keeps a pool of buffers, which the first rounds fill.
+    for (let i = 0; i < 3; i++) await round();
+    const [before, tensors] = [counter.live(), tf.memory().numTensors];
+    for (let i = 0; i < 50; i++) await round();
+    expect(counter.live()).toEqual(before);
+    expect(tf.memory().numTensors).toBe(tensors);
+    counter.stop();
+  });
+});
