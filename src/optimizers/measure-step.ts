@@ -1,5 +1,5 @@
 /** What a step of an optimizer costs: for users, and the core of the library's own bench. */
-import { getBackend, keep, tensor, tidy, Variable, type Optimizer, type Tensor } from '@tensorflow/tfjs-core';
+import { getBackend, keep, reshape, slice, tensor, tidy, Variable, type Optimizer, type Tensor } from '@tensorflow/tfjs-core';
 import { check, checkCount, checkNames, show } from '../check.js';
 import { layoutOf } from '../compiler/layout.js';
 import { slotShape } from '../compiler/program.js';
@@ -139,7 +139,7 @@ export function timeSteps(optimizer: Optimizer, variables: readonly Variable[]):
 
 /** Waits for the device: work is done in order, so what was asked last is done last. */
 async function finished(variables: readonly Variable[]): Promise<void> {
-  const one = tidy(() => variables.find(({ size }) => size > 0)!.flatten().slice(0, 1));
+  const one = tidy(() => slice(reshape(variables.find(({ size }) => size > 0)!, [-1]), 0, 1));
   await one.data();
   one.dispose();
 }
