@@ -14,7 +14,7 @@ export type ThresholdOptions = {
   readonly beta?: number;
 };
 
-const kinds = ['gd', 'momentum', 'adam'];
+const kinds: ReadonlySet<unknown> = new Set(['gd', 'momentum', 'adam']);
 
 /**
  * The sharpness above which steps at a learning rate eta overshoot, in units of the sharpness.
@@ -58,7 +58,7 @@ function threshold(owner: string, options: ThresholdOptions, names: readonly str
   checkNames(owner, options, names);
   const { learningRate, kind = 'gd', beta = 0.9 } = options;
   checkNumber(owner, 'learningRate', learningRate, '(0, Infinity)');
-  check(kinds.includes(kind), owner, 'kind', "be 'gd', 'momentum' or 'adam'", kind);
+  check(kinds.has(kind), owner, 'kind', "be 'gd', 'momentum' or 'adam'", kind);
   checkNumber(owner, 'beta', beta, '[0, 1)');
   const room = kind === 'gd' ? 2 : 2 + 2 * beta;
   return room / (learningRate * (kind === 'adam' ? 1 - beta : 1));

@@ -20,7 +20,7 @@ function training(optimizer: FusedOptimizer, shapes: readonly number[][]): Train
     step: () => step(optimizer, ...updates),
     end: () => {
       optimizer.dispose();
-      tf.dispose(updates);
+      for (const update of updates) tf.dispose([...update]);
     },
   };
 }
@@ -31,8 +31,9 @@ describeWebGPU('a step asks the device', () => {
   let counter: CallCounter;
   afterEach(() => counter.stop());
 
-  /** The calls of `steps` steps, each after the first three, with nothing else in between. */
-  function callsOf({ step, end }: Training, steps = 6): Calls {
+  const steps = 4;
+  /** The calls of so many steps after the first three, with nothing else in between. */
+  function callsOf({ step, end }: Training): Calls {
     counter = countCalls(backend().device);
     for (let i = 0; i < 3; i++) step();
     submit();
@@ -43,7 +44,7 @@ describeWebGPU('a step asks the device', () => {
     end();
     return calls;
   }
-  const once = { writes: 6, bindGroups: 0, pipelines: 0, shaderModules: 0, buffersCreated: 0, copies: 0, maps: 0 };
+  const once = { writes: steps, bindGroups: 0, pipelines: 0, shaderModules: 0, buffersCreated: 0, copies: 0, maps: 0 };
 
   describe.each<[string, (common: { clipNorm?: number }) => FusedOptimizer]>([
     ['AdamW', (common) => new AdamW({ learningRate: 0.01, ...common })],
@@ -52,34 +53,35 @@ describeWebGPU('a step asks the device', () => {
     it('at most 50 dispatches, 4 submits and one upload, and for nothing new', () => {
       const calls = callsOf(training(make({}), sizes.map((size) => [size])));
       expect(calls).toMatchObject(once);
-      expect(calls.dispatches).toBeLessThanOrEqual(6 * 50);
-      expect(calls.submits).toBeLessThanOrEqual(6 * 4);
-      expect(calls.computePasses).toBe(calls.submits);
+      expect(calls.dispatches).toBeLessThanOrEqual(steps * 50);
+      expect(calls.submits).toBeLessThanOrEqual(steps * 4);
+      // A pass ends only where tfjs submits.
+      expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
     });
 
     it('at most twice that and two small dispatches where clipNorm is given, without reading anything back', () => {
       const calls = callsOf(training(make({ clipNorm: 1 }), sizes.map((size) => [size])));
       expect(calls).toMatchObject(once);
-      expect(calls.dispatches).toBeLessThanOrEqual(6 * (2 * 50 + 2));
-      expect(calls.computePasses).toBe(calls.submits);
+      expect(calls.dispatches).toBeLessThanOrEqual(steps * (2 * 50 + 2));
+      expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
     });
   });
 
   it('one dispatch for each variable that rotates', () => {
     const rotating = [[40, 5], [9, 50], [3, 300], [3, 3, 5, 7], [600, 4], [7, 7]];
     const calls = callsOf(training(new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1 }), [...rotating, [5], [50], [7]]));
-    expect(calls).toMatchObject({ ...once, dispatches: 6 * (rotating.length + 1) });
+    expect(calls).toMatchObject({ ...once, dispatches: steps * (rotating.length + 1) });
   });
 
   it('for sums of whole tensors that the update needs: a sweep, one dispatch that adds up for all variables, a sweep', () => {
     const calls = callsOf(training(new AdamW({ learningRate: 0.01, rrc: { immediate: true } }), sizes.slice(0, 12).map((size) => [size])));
-    expect(calls).toMatchObject({ ...once, dispatches: 6 * (4 + 1 + 4) });
-    expect(calls.computePasses).toBe(calls.submits);
+    expect(calls).toMatchObject({ ...once, dispatches: steps * (4 + 1 + 4) });
+    expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
   });
 
   it('for sums of whole tensors that only the state needs: a sweep, and one dispatch that adds up for all variables', () => {
     const calls = callsOf(training(new AdamW({ learningRate: 0.01, rrc: {} }), sizes.slice(0, 12).map((size) => [size])));
-    expect(calls).toMatchObject({ ...once, dispatches: 6 * (4 + 1) });
+    expect(calls).toMatchObject({ ...once, dispatches: steps * (4 + 1) });
   });
 });
 
