@@ -1,4 +1,4 @@
-import { useBackend } from './backend.js';
+import { stopBackend, useBackend } from './backend.js';
 import { help, parseOptions } from './options.js';
 import { showProgress } from './progress.js';
 import { writeReport } from './report.js';
@@ -13,7 +13,7 @@ async function main(): Promise<void> {
   }
   await useBackend(settings.backend);
   const progress = showProgress({ runs: settings.seeds.length * chosenExperiments(settings).length, steps: settings.steps });
-  const study = await runStudy(settings, progress.step).finally(progress.stop);
+  const study = await runStudy(settings, progress.step).finally(progress.stop).finally(() => stopBackend(settings.backend));
   await writeReport(study, settings.report);
   process.stdout.write(`\n${textTable(resultRows(study.runs))}\n\nPlots: ${settings.report}/index.html\n`);
 }

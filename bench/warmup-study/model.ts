@@ -53,13 +53,29 @@ export class CharacterModel {
   }
 
   /** Mean cross-entropy of the next character, in nats. */
-  loss({ size, inputs, targets }: Batch): tf.Scalar {
+  loss(batch: Batch): tf.Scalar {
     return tf.tidy(() => {
-      const oneHot = (numbers: Int32Array): tf.Tensor2D => tf.oneHot(tf.tensor1d(numbers, 'int32'), this.vocabularySize).toFloat() as tf.Tensor2D;
-      const logits = this.logits(oneHot(inputs), size);
-      const logProbability = tf.sum(tf.mul(tf.logSoftmax(logits), oneHot(targets)));
-      return tf.mul(logProbability, -1 / inputs.length) as tf.Scalar;
+      const logProbability = tf.sum(tf.mul(tf.logSoftmax(this.logits(batch)), this.oneHot(batch.targets)));
+      return tf.mul(logProbability, -1 / batch.targets.length) as tf.Scalar;
     });
+  }
+
+  /** What goes into the softmax; `project` computes queries, keys and values. */
+  logits({ size, inputs }: Batch, project: Project = matmul as Project): tf.Tensor2D {
+    const { context, width } = this.shape;
+    const rows = [size, context, width] as [number, number, number];
+    let x = tf.add(tf.reshape(matmul(this.oneHot(inputs), this.embedding as tf.Tensor2D), rows), this.position).reshape([size * context, width]) as tf.Tensor2D;
+    for (const block of this.blocks) {
+      x = tf.add(x, this.attention(layerNorm(x, block.attentionGain), block, rows, project));
+      const hidden = tf.relu(matmul(layerNorm(x, block.hiddenGain), block.up as tf.Tensor2D));
+      x = tf.add(x, matmul(hidden, block.down as tf.Tensor2D));
+    }
+    return matmul(layerNorm(x, this.finalGain), tf.transpose(this.embedding) as tf.Tensor2D);
+  }
+
+  /** The query, key and value matrices. */
+  get projections(): tf.Variable[] {
+    return this.blocks.flatMap(({ query, key, value }) => [query, key, value]);
   }
 
   get parameterCount(): number {
@@ -70,24 +86,16 @@ export class CharacterModel {
     tf.dispose([...this.variables, this.mask]);
   }
 
-  private logits(inputs: tf.Tensor2D, size: number): tf.Tensor2D {
-    const { context, width } = this.shape;
-    const rows = [size, context, width] as [number, number, number];
-    let x = tf.add(tf.reshape(matmul(inputs, this.embedding as tf.Tensor2D), rows), this.position).reshape([size * context, width]) as tf.Tensor2D;
-    for (const block of this.blocks) {
-      x = tf.add(x, this.attention(layerNorm(x, block.attentionGain), block, rows));
-      const hidden = tf.relu(matmul(layerNorm(x, block.hiddenGain), block.up as tf.Tensor2D));
-      x = tf.add(x, matmul(hidden, block.down as tf.Tensor2D));
-    }
-    return matmul(layerNorm(x, this.finalGain), tf.transpose(this.embedding) as tf.Tensor2D);
+  private oneHot(numbers: Int32Array): tf.Tensor2D {
+    return tf.oneHot(tf.tensor1d(numbers, 'int32'), this.vocabularySize).toFloat() as tf.Tensor2D;
   }
 
   /** softmax(q k' / sqrt(width) + mask) v, one window at a time. */
-  private attention(x: tf.Tensor2D, block: Block, rows: [number, number, number]): tf.Tensor2D {
-    const project = (weight: tf.Variable): tf.Tensor3D => tf.reshape(matmul(x, weight as tf.Tensor2D), rows);
-    const scores = tf.matMul(project(block.query), project(block.key), false, true);
+  private attention(x: tf.Tensor2D, block: Block, rows: [number, number, number], project: Project): tf.Tensor2D {
+    const projected = (weight: tf.Variable): tf.Tensor3D => tf.reshape(project(x, weight), rows);
+    const scores = tf.matMul(projected(block.query), projected(block.key), false, true);
     const attended = tf.softmax(tf.add(tf.mul(scores, 1 / Math.sqrt(this.shape.width)), this.mask));
-    return matmul(tf.reshape(tf.matMul(attended, project(block.value)), x.shape), block.output as tf.Tensor2D);
+    return matmul(tf.reshape(tf.matMul(attended, projected(block.value)), x.shape), block.output as tf.Tensor2D);
   }
 
   private add(name: string, initial: tf.Tensor): tf.Variable {
@@ -97,6 +105,8 @@ export class CharacterModel {
     return variable;
   }
 }
+
+type Project = (x: tf.Tensor2D, weight: tf.Variable) => tf.Tensor2D;
 
 type Block = Record<'attentionGain' | 'query' | 'key' | 'value' | 'output' | 'hiddenGain' | 'up' | 'down', tf.Variable>;
 

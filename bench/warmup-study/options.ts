@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { check } from '../../src/check.js';
 import { backendNames, type BackendName } from './backend.js';
-import { optimizerNames } from './experiments.js';
+import { defaultOptimizers, optimizerNames } from './experiments.js';
 
 /** What a study is asked to do. */
 export interface Settings {
@@ -21,7 +21,7 @@ const flags = {
   lr: { type: 'string', default: '0.02' },
   steps: { type: 'string', default: '400' },
   seeds: { type: 'string', default: '1' },
-  optimizers: { type: 'string', default: optimizerNames.join(',') },
+  optimizers: { type: 'string', default: defaultOptimizers.join(',') },
   backend: { type: 'string', default: 'wasm' },
   text: { type: 'string', default: fileURLToPath(new URL('../data/moby-dick.txt', import.meta.url)) },
   report: { type: 'string', default: fileURLToPath(new URL('../../report', import.meta.url)) },
@@ -32,12 +32,14 @@ export const help = `Trains a small character GPT with and without a learning-ra
 
   npm run study -- [options]
 
-  --lr ${flags.lr.default}             peak learning rate of every run
+  --lr ${flags.lr.default}             peak learning rate; LionAR turns by twice as many radians a step
   --steps ${flags.steps.default}           steps of every run
   --seeds 1,2,3         seeds; each gives its own weights and batches, the same for all runs (default ${flags.seeds.default})
   --optimizers ${flags.optimizers.default}
-                        optimizers whose runs are made, in this list's spelling
-  --backend ${flags.backend.default}        tfjs backend: ${backendNames.join(' or ')}
+                        optimizers whose runs are made: all, or some of
+                        ${optimizerNames.slice(0, 6).join(',')},
+                        ${optimizerNames.slice(6).join(',')}
+  --backend ${flags.backend.default}        tfjs backend: ${backendNames.join(', ')}
   --text FILE           text to learn, UTF-8 (default Moby-Dick)
   --report FOLDER       where index.html and study.json go (default report)
   --help                this text
@@ -52,7 +54,7 @@ export function parseOptions(args: string[]): Settings | undefined {
         learningRate: number('--lr', values.lr, 'be a number above 0', (value) => value > 0),
         steps: number('--steps', values.steps, 'be a whole number of at least 1', (value) => Number.isSafeInteger(value) && value >= 1),
         seeds: list('--seeds', values.seeds).map((seed) => number('--seeds', seed, 'be whole numbers from 0 to 2^31 - 1, like 1,2,3', isSeed)),
-        optimizers: list('--optimizers', values.optimizers).map((name) => oneOf('--optimizers', name, optimizerNames)),
+        optimizers: values.optimizers === 'all' ? [...optimizerNames] : list('--optimizers', values.optimizers).map((name) => oneOf('--optimizers', name, optimizerNames)),
         backend: oneOf('--backend', values.backend, backendNames),
         text: values.text,
         report: values.report,

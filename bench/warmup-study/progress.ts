@@ -37,7 +37,7 @@ function bar(total: number, stream: NodeJS.WriteStream, advance: Advance): Progr
   );
   bar.start(total, 0, { run: 'starting', loss: '-', speed: '-', left: '-' });
   return {
-    step: ({ name, seed }, _, loss) => bar.increment({ run: `${name}, seed ${seed}`, ...advance(loss) }),
+    step: ({ name, seed }, _, loss) => bar.increment({ run: `${name.replace(', no warmup', '')}, seed ${seed}`, ...advance(loss) }),
     stop: () => bar.stop(),
   };
 }

@@ -29,7 +29,7 @@ describe('the command line', () => {
     ['--seeds 1,,2', "study: --seeds must be whole numbers from 0 to 2^31 - 1, like 1,2,3, got ''"],
     ['--seeds 1,1', "study: --seeds must name each item once, got '1,1'"],
     ['--optimizers Adam', "study: --optimizers must be some of AdamW, GIAdam, got 'Adam'"],
-    ['--backend gpu', "study: --backend must be one of wasm, cpu, got 'gpu'"],
+    ['--backend gpu', "study: --backend must be one of wasm, cpu, webgpu, got 'gpu'"],
     ['--speed 3', "study: Unknown option '--speed'"],
     ['more', 'study: Unexpected argument'],
   ])('%s is an error that says what is allowed', (args, message) => {

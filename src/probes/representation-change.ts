@@ -1,0 +1,157 @@
+/** How much one update changed what a network computes. */
+import { clone, keep, sub, Tensor, tidy, type Variable } from '@tensorflow/tfjs-core';
+import { check, show } from '../check.js';
+import { linear as matrixProduct } from './alignment-ratio.js';
+import { isLayersModel, layersOf, linearMapOf, listOf, predictWatched, type LayersModelLike, type LinearMap } from './layers-model.js';
+import { jointNorm } from './sums.js';
+
+/**
+ * What a plain function calls for each weight that is to be measured; gives `map(inputs, weights)`, by default the
+ * matrix product over the last axis of the inputs. `map` must be linear in the weights: no bias, no activation.
+ */
+export type LinearCall = (inputs: Tensor, weights: Variable, map?: (inputs: Tensor, weights: Tensor) => Tensor) => Tensor;
+
+/** A network as a plain function of its inputs (and of variables that it reads). */
+export type Forward<Inputs> = (inputs: Inputs, linear: LinearCall) => Tensor | Tensor[];
+
+/** How the representations of one layer Y = W X changed, without units. */
+export type LayerChange = {
+  /** |dW X| / |W X| with the inputs X frozen: the layer's own part. */
+  readonly local: number;
+  /** |Y' - Y| / |Y|, where the inputs have changed too. */
+  readonly total: number;
+  /** |dW| / |W|. */
+  readonly relativeUpdate: number;
+  /** local / relativeUpdate: see `alignmentRatio`. */
+  readonly alignmentRatio: number;
+};
+
+/** What {@link representationChange} measured. */
+export type RepresentationChange = {
+  /** |Y' - Y| / |Y| of the network's outputs. */
+  readonly total: number;
+  /** By the name of the layer's weight variable. */
+  readonly layers: Readonly<Record<string, LayerChange>>;
+};
+
+/** A layer as seen in one forward pass: a shared one is called several times. */
+type Seen = { readonly map: LinearMap; readonly weights: Tensor; readonly inputs: Tensor[] };
+
+/**
+ * The relative change of representations (RRC) that an update makes on a probe batch.
+ *
+ * For each layer Y = W X, before bias and activation: local |dW X| / |W X| with X as it was before the update, and total
+ * |W' X' - W X| / |W X|; for the network total |Y' - Y| / |Y|. Frobenius norms over the whole batch, without units. dW X
+ * is computed from dW itself, so that a small change does not drown in rounding; the totals are differences of float32
+ * numbers and bottom out at about 1e-7. Of a tfjs-layers model all dense, convolution, depthwise, transposed convolution
+ * and embedding layers are measured, in inference mode; recurrent layers are not. It costs two forward passes and a
+ * copy of the weights and of each layer's inputs.
+ *
+ * @param target a tfjs-layers model, or a function of the inputs that calls its second argument for each weight.
+ * @param inputs the probe batch: what the model's `predictOnBatch` or the function takes.
+ * @param update makes the update, for instance by `optimizer.minimize`; may be async.
+ * @throws where no layer can be measured, saying what to do; whatever `update` throws.
+ * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup (arXiv 2410.23922); local and
+ *   frozen inputs as in arXiv 2510.19093 (through reviews of it).
+ * @example
+ * const change = await representationChange(model, xs, () => optimizer.minimize(() => loss(model.predict(xs), ys)));
+ * console.log(change.total, change.layers['dense_Dense1/kernel'].local);
+ *
+ * const forward = (x, linear) => linear(tf.relu(linear(x, w1)), w2);
+ * const { layers } = await representationChange(forward, x, () => optimizer.minimize(() => loss(forward(x, tf.matMul), y)));
+ */
+export async function representationChange<Inputs = Tensor | Tensor[]>(
+  target: LayersModelLike | Forward<Inputs>,
+  inputs: Inputs,
+  update: () => unknown,
+): Promise<RepresentationChange> {
+  const owner = 'representationChange';
+  check(isLayersModel(target) || typeof target === 'function', owner, 'target', 'be a tfjs-layers model or a function of the inputs', target);
+  check(typeof update === 'function', owner, 'update', 'be a function that updates the weights', update);
+  const kept: Tensor[] = [];
+  const hold = (tensor: Tensor): Tensor => {
+    const copy = keep(clone(tensor));
+    kept.push(copy);
+    return copy;
+  };
+  try {
+    const before = forwardPass(owner, target, inputs, hold);
+    if (before.layers.size === 0) {
+      throw new Error(
+        isLayersModel(target)
+          ? `${owner}: the model has no dense, convolution or embedding layer; measure a function that calls linear(inputs, weights) for each of its weights`
+          : `${owner}: the function measured no weight; let it call its second argument, linear(inputs, weights), in place of tf.matMul(inputs, weights)`,
+      );
+    }
+    await update();
+    const after = forwardPass(owner, target, inputs, hold);
+    const layers = await Promise.all(
+      [...before.layers].map(async ([name, layer]) => {
+        const again = after.layers.get(name);
+        if (!again) throw new Error(`${owner}: ${show(name)} was measured before the update and not after it; the network must call the same layers each time`);
+        return [name, await layerChange(layer, again)] as const;
+      }),
+    );
+    return { total: await relativeChange(before.outputs, after.outputs), layers: Object.fromEntries(layers) };
+  } finally {
+    for (const tensor of kept) tensor.dispose();
+  }
+}
+
+/** The outputs and what went into each layer; all tensors are held. */
+function forwardPass<Inputs>(owner: string, target: LayersModelLike | Forward<Inputs>, inputs: Inputs, hold: (tensor: Tensor) => Tensor): { outputs: Tensor[]; layers: Map<string, Seen> } {
+  const layers = new Map<string, Seen>();
+  const see = (map: LinearMap, given: Tensor): void => {
+    const { name } = map.weights;
+    const known = layers.get(name);
+    if (known) known.inputs.push(hold(given));
+    else layers.set(name, { map, weights: hold(map.weights), inputs: [hold(given)] });
+  };
+  const outputs = tidy(() => (isLayersModel(target) ? throughModel(target, inputs as Tensor | Tensor[], see) : throughFunction(owner, target, inputs, see)).map(hold));
+  return { outputs, layers };
+}
+
+function throughModel(model: LayersModelLike, inputs: Tensor | Tensor[], see: (map: LinearMap, inputs: Tensor) => void): Tensor[] {
+  const layers = layersOf(model).filter((layer) => linearMapOf(layer));
+  return predictWatched(model, inputs, layers, (layer, given) => see(linearMapOf(layer)!, given[0]));
+}
+
+function throughFunction<Inputs>(owner: string, forward: Forward<Inputs>, inputs: Inputs, see: (map: LinearMap, inputs: Tensor) => void): Tensor[] {
+  const call: LinearCall = (given, weights, map = matrixProduct) => {
+    check(given instanceof Tensor && weights instanceof Tensor, owner, 'linear', 'be called with a tensor and a tf.Variable', weights);
+    check(typeof weights.name === 'string', owner, 'weights of linear', 'be a tf.Variable', weights);
+    see({ weights, apply: map }, given);
+    return map(given, weights);
+  };
+  const outputs = listOf(forward(inputs, call));
+  for (const output of outputs) check(output instanceof Tensor, owner, 'target', 'give a tensor', output);
+  return outputs;
+}
+
+async function layerChange(before: Seen, after: Seen): Promise<LayerChange> {
+  const { map, weights, inputs } = before;
+  const outputsOf = (given: readonly Tensor[], by: Tensor): Tensor[] => given.map((x) => map.apply(x, by));
+  const sets = tidy(() => {
+    const change = sub(after.weights, weights);
+    const outputs = outputsOf(inputs, weights);
+    return { change, outputs, changed: outputsOf(inputs, change), after: outputsOf(after.inputs, after.weights) };
+  });
+  try {
+    const [changed, output, dW, w] = await Promise.all([sets.changed, sets.outputs, [sets.change], [weights]].map(jointNorm));
+    const [local, relativeUpdate] = [changed / output, dW / w];
+    return { local, total: await relativeChange(sets.outputs, sets.after), relativeUpdate, alignmentRatio: local / relativeUpdate };
+  } finally {
+    for (const tensor of Object.values(sets).flat()) tensor.dispose();
+  }
+}
+
+async function relativeChange(before: readonly Tensor[], after: readonly Tensor[]): Promise<number> {
+  const differences = tidy(() => before.map((y, i) => sub(after[i], y)));
+  try {
+    const [change, size] = await Promise.all([jointNorm(differences), jointNorm(before)]);
+    return change / size;
+  } finally {
+    for (const tensor of differences) tensor.dispose();
+  }
+}
+
