@@ -8,7 +8,7 @@ import type { ReadingStretch } from './webgpu-schedule.js';
 export function keepReading(bridge: WebGPUBridge, stretches: readonly ReadingStretch[], jobs: readonly Job[], scale: Place | undefined): StepReading {
   const words = stretches.reduce((total, { place }) => total + place.words, 1);
   const buffer = bridge.device.createBuffer({ label: 'tfjs-warmup readings', size: 4 * words, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
-  const copies = [...(scale ? [{ place: scale, at: 0 }] : [])];
+  const copies: { readonly place: Place; readonly at: number }[] = scale ? [{ place: scale, at: 0 }] : [];
   let at = 1;
   const placed = stretches.map(({ place, entries }) => {
     copies.push({ place, at });

@@ -277,7 +277,7 @@ const mapValues = (value: unknown, f: (leaf: unknown) => unknown): unknown =>
       ? Object.fromEntries(Object.entries(value).map(([name, item]) => [name, mapValues(item, f)]))
       : f(value);
 
-const encode = (step: RecordedStep): unknown => mapValues(step, (leaf) => (Number.isFinite(leaf) ? leaf : `${leaf as number}`));
+const encode = (step: RecordedStep): unknown => mapValues(step, (leaf) => (typeof leaf === 'number' && !Number.isFinite(leaf) ? `${leaf}` : leaf));
 const decode = (step: unknown): unknown => mapValues(step, (leaf) => (typeof leaf === 'string' ? (texts.get(leaf) ?? leaf) : leaf));
 
 const quoted = (cell: unknown): string => {
