@@ -1,13 +1,14 @@
-/** What is stepped: one tensor of a given size, or the tensors of a small GPT-2. */
+/** What is stepped: one tensor of a given size, the tensors of a small GPT-2, or many small tensors. */
 
 export type Shape = readonly number[];
 export type Case = { readonly name: string; readonly shapes: readonly Shape[] };
 
-export const sizeNames = ['1e4', '1e5', '1e6', '1e7', '5e7', 'gpt'];
+export const sizeNames = ['1e4', '1e5', '1e6', '1e7', '5e7', 'gpt', 'many'];
 
 /** A case by its name on the command line, or undefined where it is not one. */
 export function caseNamed(name: string): Case | undefined {
-  if (name === 'gpt') return { name: 'gpt', shapes: gptShapes };
+  if (name === 'gpt') return { name, shapes: gptShapes };
+  if (name === 'many') return { name, shapes: manyShapes };
   // Number('') is 0.
   const size = name.trim() === '' ? NaN : Number(name);
   return Number.isSafeInteger(size) && size > 0 ? { name, shapes: [nearlySquare(size)] } : undefined;
@@ -21,6 +22,9 @@ function nearlySquare(size: number): Shape {
   while (size % rows !== 0) rows--;
   return [rows, size / rows];
 }
+
+/** 150 small matrices of 7 to 2048 elements, where the step's overhead is all there is. Tall: a prime number makes one neuron. */
+const manyShapes = Array.from({ length: 150 }, (_, i) => [...nearlySquare(7 + Math.round((i * (2048 - 7)) / 149))].reverse());
 
 /** GPT-2 small (Radford et al., 2019) at a width that gives 10 million parameters: most tensors are tiny, one has 7 million. */
 const gptShapes = gpt2({ layers: 12, width: 140, context: 1024, vocabulary: 50257 });

@@ -16,8 +16,10 @@ async function obey(line: string): Promise<object> {
     last = await running.step();
     return { milliseconds: last, bytes: running.bytes() };
   }
+  if (command === 'count') return running.count!();
   const round = await runRound(running, Number(words[0]), last);
   last = round.milliseconds;
+  await running.afterRound?.();
   return round;
 }
 

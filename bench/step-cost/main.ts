@@ -2,7 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { runBench } from './bench.js';
 import { help, parseOptions } from './options.js';
-import { caseText } from './print.js';
+import { caseText, machineText } from './print.js';
 
 async function main(): Promise<void> {
   const settings = parseOptions(process.argv.slice(2));
@@ -11,6 +11,7 @@ async function main(): Promise<void> {
     return;
   }
   const { out, ...bench } = settings;
+  if (bench.targets.includes('gpu')) process.env.TFJS_WARMUP_VULKAN ??= 'system';
   const status = (text: string): void => {
     if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
   };
@@ -24,8 +25,7 @@ async function main(): Promise<void> {
       await writeFile(out, `${JSON.stringify(all, undefined, 1)}\n`);
     },
   });
-  const { cpu, cores, node, compiler } = machine;
-  process.stdout.write(`${cpu}, ${cores} cores, Node ${node}, ${compiler ?? 'no C compiler'}\nAll rounds: ${out}\n`);
+  process.stdout.write(`${machineText(machine)}\nAll rounds: ${out}\n`);
 }
 
 // An exit removes what was compiled; a bare signal would not.

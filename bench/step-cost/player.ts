@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Shape } from './cases.js';
-import { roundLine, startLine, type Round, type Started } from './protocol.js';
+import { countLine, roundLine, startLine, type Counts, type Round, type Started } from './protocol.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const child = fileURLToPath(new URL('child.ts', import.meta.url));
@@ -52,6 +52,11 @@ export class Player {
   /** Throws why, if it cannot. */
   round(milliseconds: number): Promise<Round> {
     return this.#ask(roundLine(milliseconds)) as Promise<Round>;
+  }
+
+  /** Throws why, if it cannot. */
+  count(): Promise<Counts> {
+    return this.#ask(countLine) as Promise<Counts>;
   }
 
   async end(): Promise<void> {

@@ -1,7 +1,8 @@
 /** What a bench gives: raw rounds, and the figures made of them. */
 import { median } from '../../src/optimizers/measure-step.js';
 import type { Machine } from './machine.js';
-import type { Round } from './protocol.js';
+import type { Counts, Round } from './protocol.js';
+import type { Comparison } from './subjects.js';
 
 export type SubjectResult = {
   readonly subject: string;
@@ -12,13 +13,13 @@ export type SubjectResult = {
   readonly nanosecondsPerParameter?: number;
   /** Absent too where it is not known what the subject must move. */
   readonly gigabytesPerSecond?: number;
+  /** What a step asks of the GPU; absent where nobody counts. */
+  readonly counts?: Counts;
   readonly rounds: readonly Round[];
 };
 
-/** One subject's time by another's, round by round. */
-export type Ratio = {
-  readonly over: string;
-  readonly under: string;
+/** The ratios of a comparison, round by round. */
+export type Ratio = Comparison & {
   readonly median: number;
   readonly min: number;
   readonly max: number;
@@ -48,13 +49,17 @@ export function figures(rounds: readonly Round[], parameters: number, bytes: num
   };
 }
 
-/** The pairs of which both have run. */
-export function ratiosOf(pairs: readonly (readonly [over: string, under: string])[], subjects: readonly SubjectResult[]): Ratio[] {
-  return pairs.flatMap(([over, under]) => {
-    const [above, below] = [over, under].map((name) => subjects.find(({ subject, status }) => subject === name && status === 'ok'));
+/** The comparisons of which both sides have run. */
+export function ratiosOf(comparisons: readonly Comparison[], subjects: readonly SubjectResult[]): Ratio[] {
+  return comparisons.flatMap((comparison) => {
+    const [above, below] = [comparison.over, comparison.under].map((name) => subjects.find(({ subject, status }) => subject === name && status === 'ok'));
     if (!above || !below) return [];
-    // A round's pair ran in the same second: what slowed the machine slowed both.
-    const rounds = above.rounds.map(({ milliseconds }, i) => milliseconds / below.rounds[i].milliseconds);
-    return [{ over, under, median: median(rounds), min: Math.min(...rounds), max: Math.max(...rounds), rounds }];
+    const scale = comparison.perByte ? bytesOf(below) / bytesOf(above) : 1;
+    // A round's pair ran in the same second: what slowed the machine slowed both. Slow subjects sit out the last rounds.
+    const common = Math.min(above.rounds.length, below.rounds.length);
+    const rounds = above.rounds.slice(0, common).map(({ milliseconds }, i) => (scale * milliseconds) / below.rounds[i].milliseconds);
+    return [{ ...comparison, median: median(rounds), min: Math.min(...rounds), max: Math.max(...rounds), rounds }];
   });
 }
+
+const bytesOf = ({ gigabytesPerSecond = NaN, milliseconds = NaN }: SubjectResult): number => gigabytesPerSecond * milliseconds;

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { WasmBackend } from '../../src/executors/wasm-heap.js';
 import { bytesOfStep, randomValues, timeSteps } from '../../src/optimizers/measure-step.js';
 import type { Shape } from './cases.js';
-import type { BackendName, Running } from './subjects.js';
+import type { Running } from './subjects.js';
 
 const load = {
   wasm: () => import('@tensorflow/tfjs-backend-wasm'),
@@ -11,7 +11,7 @@ const load = {
 };
 
 /** `create` is called on the backend, since tf.train.adam asks it for an epsilon. */
-export async function startTfjs(backend: BackendName, shapes: readonly Shape[], create: () => tf.Optimizer): Promise<Running> {
+export async function startTfjs(backend: keyof typeof load, shapes: readonly Shape[], create: () => tf.Optimizer): Promise<Running> {
   await load[backend]();
   if (!(await tf.setBackend(backend))) throw new Error(`the ${backend} backend does not start here`);
   await tf.ready();

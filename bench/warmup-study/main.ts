@@ -1,9 +1,10 @@
 import { stopBackend, useBackend } from './backend.js';
+import { findings, firstUpdateCells, firstUpdateHeader, firstUpdates } from './findings.js';
 import { help, parseOptions } from './options.js';
 import { showProgress } from './progress.js';
 import { writeReport } from './report.js';
 import { chosenExperiments, runStudy } from './study.js';
-import { resultRows, textTable } from './table.js';
+import { cells, header, resultRows, textTable } from './table.js';
 
 async function main(): Promise<void> {
   const settings = parseOptions(process.argv.slice(2));
@@ -15,7 +16,14 @@ async function main(): Promise<void> {
   const progress = showProgress({ runs: settings.seeds.length * chosenExperiments(settings).length, steps: settings.steps });
   const study = await runStudy(settings, progress.step).finally(progress.stop).finally(() => stopBackend(settings.backend));
   await writeReport(study, settings.report);
-  process.stdout.write(`\n${textTable(resultRows(study.runs))}\n\nPlots: ${settings.report}/index.html\n`);
+  const { runs } = study;
+  const parts = [
+    textTable(header, resultRows(runs).map(cells)),
+    textTable(firstUpdateHeader, firstUpdates(runs).map(firstUpdateCells)),
+    findings(runs).join('\n'),
+    `Plots: ${settings.report}/index.html`,
+  ];
+  process.stdout.write(`\n${parts.filter((part) => part !== '').join('\n\n')}\n`);
 }
 
 try {

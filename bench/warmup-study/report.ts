@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseHTML } from 'linkedom';
+import { findings, firstUpdateCells, firstUpdateHeader, firstUpdates } from './findings.js';
 import { drawFigure, figures } from './plots.js';
 import type { Study } from './study.js';
 import { cells, header, resultRows } from './table.js';
@@ -28,6 +29,7 @@ const template = `<!doctype html>
   table { border-collapse: collapse; }
   th, td { padding: 0.2rem 0.8rem; text-align: right; font-variant-numeric: tabular-nums; }
   th:first-child, td:first-child { text-align: left; }
+  li { margin-bottom: 0.3rem; }
   tr { border-bottom: 1px solid #ddd; }
 </style>
 </head>
@@ -46,16 +48,24 @@ function page({ config, runs }: Study, drawings: readonly { title: string; svg: 
   append(
     document.body, 'p',
     `A character GPT (${layers} layers, width ${width}, context ${context}) learns ${config.text} for ${config.steps} steps of ${batch} windows, ` +
-      `at a peak learning rate of ${config.learningRate} and with a linear cooldown over the second half, on the ${config.backend} backend. ` +
+      `at a peak learning rate of ${config.learningRate} (the runs' own rates in study.json) and with a linear cooldown over the second half, on the ${config.backend} backend. ` +
       `Losses are mean cross-entropies in nats; the validation loss is taken over the last ${config.validationFraction * 100}% of the text.`,
   );
-  const table = append(document.body, 'table');
-  const addRow = (tag: string, texts: string[]): void => {
-    const row = append(table, 'tr');
-    for (const text of texts) append(row, tag, text);
+  const addTable = (header: string[], rows: string[][]): void => {
+    const table = append(document.body, 'table');
+    const addRow = (tag: string, texts: string[]): void => {
+      const row = append(table, 'tr');
+      for (const text of texts) append(row, tag, text);
+    };
+    addRow('th', header);
+    for (const row of rows) addRow('td', row);
   };
-  addRow('th', header);
-  for (const row of resultRows(runs)) addRow('td', cells(row));
+  addTable(header, resultRows(runs).map(cells));
+  append(document.body, 'h2', 'What the numbers say');
+  const list = append(document.body, 'ul');
+  for (const finding of findings(runs)) append(list, 'li', finding);
+  append(document.body, 'h2', 'The first update');
+  addTable(firstUpdateHeader, firstUpdates(runs).map(firstUpdateCells));
   for (const { title, svg } of drawings) {
     append(document.body, 'h2', title);
     append(document.body, 'div').innerHTML = svg;

@@ -54,8 +54,9 @@ export function pipelineFor(device: GPUDevice, name: string, code: string, bindi
   if (known) return known;
   const { stable, pipeline: layout } = layoutsFor(device, bindings);
   device.pushErrorScope('validation');
-  const module = device.createShaderModule({ label: name, code });
-  const pipeline = device.createComputePipeline({ label: name, layout, compute: { module, entryPoint: 'main' } });
+  const label = `tfjs-warmup ${name}`;
+  const module = device.createShaderModule({ label, code });
+  const pipeline = device.createComputePipeline({ label, layout, compute: { module, entryPoint: 'main' } });
   const refusal = device.popErrorScope().then(
     (error) => error ? new Error(`rule ${name}: the device refuses its shader: ${error.message}\n${code}`) : undefined,
     // The device is lost: there is nothing to say of the shader.

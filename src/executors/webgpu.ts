@@ -7,7 +7,7 @@ import type { Executor, Job, StepReading, StepWide } from './executor.js';
 import { Arenas, type Arena, type Place } from './webgpu-arena.js';
 import type { WebGPUBridge } from './webgpu-bridge.js';
 import { gradientLayout, pipelineFor } from './webgpu-pipelines.js';
-import { keepReading } from './webgpu-reading.js';
+import { keepReading, Staging } from './webgpu-reading.js';
 import { makeSchedule, scalarsAt, type Launch, type Member, type Schedule, type Surroundings } from './webgpu-schedule.js';
 
 /** Variables of one element-wise dispatch: with arena and records, three weights and three gradients make 8 storage buffers. */
@@ -35,6 +35,7 @@ export class WebGPUExecutor implements Executor {
   readonly name = 'webgpu';
   readonly #bridge: WebGPUBridge;
   readonly #arenas: Arenas;
+  readonly #staging: Staging;
   readonly #slots = new Map<string, Map<string, Slot>>();
   readonly #places = new Map<string, Place>();
   readonly #gradientGroups = new WeakMap<GPUBuffer, { readonly bytes: number; readonly group: GPUBindGroup }>();
@@ -46,6 +47,7 @@ export class WebGPUExecutor implements Executor {
   constructor(bridge: WebGPUBridge) {
     this.#bridge = bridge;
     this.#arenas = new Arenas(bridge);
+    this.#staging = new Staging(bridge);
   }
 
   create(variableName: string, shapes: Readonly<Record<string, readonly number[]>>): void {
@@ -76,7 +78,7 @@ export class WebGPUExecutor implements Executor {
       copy.dispose();
     }
     const { readings, scale } = ready.schedule;
-    return readings.length > 0 ? keepReading(this.#bridge, readings, busy, scale) : undefined;
+    return readings.length > 0 ? keepReading(this.#bridge, this.#staging, readings, busy, scale) : undefined;
   }
 
   prepare(variable: Variable, plan: Plan, layout: Layout, values: Readonly<Record<string, number>>): void {
@@ -121,6 +123,7 @@ export class WebGPUExecutor implements Executor {
     // Work that is encoded must not meet destroyed buffers.
     if (this.#bridge.loss === undefined) this.#bridge.submit();
     for (const arena of this.#arenas.all) arena.destroy();
+    this.#staging.close();
     for (const { records } of this.#schedules) records.destroy();
     this.#schedules.length = 0;
     this.#slots.clear();

@@ -1,6 +1,7 @@
 /** How well weights and their update are aligned with what goes through them. */
 import { matMul, reshape, Tensor, tidy } from '@tensorflow/tfjs-core';
 import { check, checkNames } from '../check.js';
+import { kindOf } from './kind-of.js';
 import { normOf } from './sums.js';
 
 /** Options of {@link alignmentRatio}. */
@@ -50,7 +51,7 @@ export async function alignmentRatio(options: AlignmentOptions): Promise<Alignme
   const owner = 'alignmentRatio';
   checkNames(owner, options, ['weights', 'change', 'inputs', 'map']);
   const { weights, change, inputs, map = linear } = options;
-  for (const name of ['weights', 'change', 'inputs'] as const) check(options[name] instanceof Tensor, owner, name, 'be a tensor', options[name]);
+  for (const name of ['weights', 'change', 'inputs'] as const) check(options[name] instanceof Tensor, owner, name, 'be a tensor', kindOf(options[name]));
   check(change.shape.join() === weights.shape.join(), owner, "the change's shape", `be that of the weights, [${weights.shape}]`, change.shape);
   check(typeof map === 'function', owner, 'map', 'be a function of inputs and weights', map);
   if (map === linear) {

@@ -1,6 +1,7 @@
 /** Units of a network that no sample switches on. */
 import { all, any, greater, isFinite as isFiniteTensor, keep, logicalAnd, logicalOr, relu, Tensor, tidy } from '@tensorflow/tfjs-core';
 import { check, show } from '../check.js';
+import { kindOf } from './kind-of.js';
 import { isLayersModel, layersOf, predictWatched, withoutActivation, type LayerLike, type LayersModelLike } from './layers-model.js';
 
 /** What a plain function calls in place of `tf.relu`. Calls with one name count as one layer; default 'relu0', 'relu1' ... */
@@ -45,7 +46,7 @@ const reluNames: ReadonlySet<string | undefined> = new Set(['relu', 'relu6']);
  * (await deadReluFraction(forward, x)).fraction;
  */
 export async function deadReluFraction<Inputs = Tensor | Tensor[]>(target: LayersModelLike | ReluFunction<Inputs>, inputs: Inputs): Promise<DeadReluFraction> {
-  check(isLayersModel(target) || typeof target === 'function', owner, 'target', 'be a tfjs-layers model or a function of the inputs', target);
+  check(isLayersModel(target) || typeof target === 'function', owner, 'target', 'be a tfjs-layers model or a function of the inputs', kindOf(target));
   const seen = new SeenUnits();
   try {
     tidy(() => {
@@ -125,7 +126,7 @@ function watchFunction<Inputs>(f: ReluFunction<Inputs>, inputs: Inputs, seen: Se
   let calls = 0;
   f(inputs, (preActivation, name = `relu${calls}`) => {
     calls++;
-    check(preActivation instanceof Tensor && preActivation.rank > 0, owner, 'relu', 'be called with a tensor of rank 1 or more', preActivation);
+    check(preActivation instanceof Tensor && preActivation.rank > 0, owner, 'relu', 'be called with a tensor of rank 1 or more', kindOf(preActivation));
     seen.see(name, preActivation, preActivation.rank - 1);
     return relu(preActivation);
   });

@@ -2,6 +2,7 @@
 import { add, mul, Tensor, tidy } from '@tensorflow/tfjs-core';
 import { check, checkCount, checkNames, checkNumber } from '../check.js';
 import { biasCorrection } from '../rules/bias-correction.js';
+import { kindOf } from './kind-of.js';
 import { dotProduct } from './sums.js';
 
 /** Powers of a gradient and of its running mean, as an optimizer with momentum has them. */
@@ -119,9 +120,9 @@ function runningMean(values: readonly number[], beta: number): number {
 
 async function fromHalves(owner: string, source: GradientHalves): Promise<[signal: number, noise: number]> {
   checkNames(owner, source, ['halves', 'batchSize']);
-  check(Array.isArray(source.halves) && source.halves.length === 2, owner, 'halves', 'be two gradients', source.halves);
+  check(Array.isArray(source.halves) && source.halves.length === 2, owner, 'halves', 'be two gradients', kindOf(source.halves));
   const [first, second] = source.halves.map((half) => (half instanceof Tensor ? [half] : half));
-  for (const half of [first, second]) check(Array.isArray(half) && half.length > 0 && half.every((x) => x instanceof Tensor), owner, 'halves', 'be tensors or lists of tensors', half);
+  for (const half of [first, second]) check(Array.isArray(half) && half.length > 0 && half.every((x) => x instanceof Tensor), owner, 'halves', 'be tensors or lists of tensors', kindOf(half));
   const shapes = [first, second].map((half) => half.map(({ shape }) => `[${shape}]`).join(', '));
   check(shapes[0] === shapes[1], owner, "the second half's shapes", `be those of the first, ${shapes[0]}`, shapes[1]);
   const parts = await Promise.all(

@@ -1,6 +1,8 @@
 /** Products of a loss's Hessian with a vector, without the Hessian. */
 import { add, addN, divNoNan, engine, greater, mul, neg, norm, stack, sub, sum, tidy, Variable, where, zerosLike, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { check, show } from '../check.js';
+import { kindOf } from './kind-of.js';
+import { differentiable, gradients, savesUnrecorded } from './tape.js';
 
 /** How a Hessian is multiplied with a vector. */
 export type HessianMethod = 'doubleBackprop' | 'finiteDifference';
@@ -12,7 +14,7 @@ export function checkLoss(owner: string, loss: unknown, variables: unknown, meth
   check(typeof loss === 'function', owner, 'loss', 'be a function that gives a scalar', loss);
   check(Array.isArray(variables) && variables.length > 0, owner, 'variables', 'be an array of at least one tf.Variable', variables);
   (variables as readonly unknown[]).forEach((variable, i) => {
-    check(variable instanceof Variable, owner, `variables[${i}]`, 'be a tf.Variable', variable);
+    check(variable instanceof Variable, owner, `variables[${i}]`, 'be a tf.Variable', kindOf(variable));
     check(!variable.isDisposed, owner, `variables[${i}]`, 'not be disposed', variable.name);
     check(variable.dtype === 'float32', `${owner}: variable ${show(variable.name)}`, 'dtype', "be 'float32'", variable.dtype);
     check((variables as readonly unknown[]).indexOf(variable) === i, owner, `variables[${i}]`, 'differ from those before it', variable.name);
@@ -59,8 +61,8 @@ export const multiplyByHessian = (owner: string, loss: Loss, variables: readonly
 /** The gradient, with zeros for variables on which the loss does not depend. */
 export function gradientsOf(owner: string, loss: Loss, variables: readonly Variable[]): Tensor[] {
   return tidy(() => {
-    const gradients = withTape(() => firstGradients(owner, loss, variables));
-    return variables.map((variable, i) => gradients[i] ?? zerosLike(variable));
+    const found = differentiable(() => firstGradients(owner, loss, variables));
+    return variables.map((variable, i) => found[i] ?? zerosLike(variable));
   });
 }
 
@@ -74,25 +76,27 @@ function firstGradients(owner: string, loss: Loss, variables: readonly Variable[
   return explained(
     (operation) => `${owner}: the loss has no gradient, since tfjs has no derivative of ${operation}`,
     (operation) => `${owner}: the ${engine().backendName} backend cannot compute ${operation}, which the loss or its gradient uses; choose another backend`,
-    () => engine().gradients(scalarLoss, variables as Variable[], undefined, true).grads,
+    () => gradients(scalarLoss, variables),
   );
 }
 
 function doubleBackprop(owner: string, loss: Loss, variables: readonly Variable[], vectors: readonly Tensor[]): Tensor[] {
+  const option = "ask for { method: 'finiteDifference' }, which needs first derivatives only, or write the loss without it";
   const slope = (): Tensor => {
-    const gradients = firstGradients(owner, loss, variables);
-    const parts = gradients.flatMap((gradient, i) => (gradient ? [sum(mul(gradient, vectors[i]))] : []));
+    const parts = firstGradients(owner, loss, variables).flatMap((gradient, i) => (gradient ? [sum(mul(gradient, vectors[i]))] : []));
     if (parts.length === 0) throw new Error(`${owner}: the loss depends on none of the variables ${variables.map(({ name }) => show(name)).join(', ')}`);
+    if (savesUnrecorded()) {
+      throw new Error(`${owner}: a custom gradient in the loss saves a value that it computed, through which there is no second derivative; call tf.customGrad within the loss, or ${option}`);
+    }
     return addN(parts);
   };
-  const option = "ask for { method: 'finiteDifference' }, which needs first derivatives only, or write the loss without it";
   return tidy(() => {
-    const { grads } = explained(
+    const products = explained(
       (operation) => `${owner}: tfjs has no derivative of ${operation}, which the gradient of the loss uses, so there is no second derivative; ${option}`,
       (operation) => `${owner}: the ${engine().backendName} backend cannot compute ${operation}, which the second derivative of the loss uses; choose another backend, or ${option}`,
-      () => withTape(() => engine().gradients(slope, variables as Variable[], undefined, true)),
+      () => differentiable(() => gradients(slope, variables)),
     );
-    return variables.map((variable, i) => grads[i] ?? zerosLike(variable));
+    return variables.map((variable, i) => products[i] ?? zerosLike(variable));
   });
 }
 
@@ -126,20 +130,6 @@ function explained<T>(noDerivative: (operation: string) => string, noKernel: (op
     const [, kernel] = /Kernel '(\w+)' not registered for backend/.exec(text) ?? [];
     if (derivative) throw new Error(noDerivative(derivative), { cause: error });
     if (kernel) throw new Error(noKernel(kernel), { cause: error });
-    throw error;
-  }
-}
-
-/** Frees what tfjs has kept for a gradient that ends in an error: it frees that itself only after a success. */
-function withTape<T>(f: () => T): T {
-  const { state } = engine();
-  try {
-    return f();
-  } catch (error) {
-    if (state.gradientDepth === 0) {
-      for (const { saved } of state.activeTape ?? []) saved?.forEach((tensor) => tensor.dispose());
-      state.activeTape = null as unknown as typeof state.activeTape;
-    }
     throw error;
   }
 }

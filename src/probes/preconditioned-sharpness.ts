@@ -3,6 +3,7 @@ import { engine, type Variable } from '@tensorflow/tfjs-core';
 import { check } from '../check.js';
 import type { FusedOptimizer } from '../optimizers/optimizer.js';
 import type { Loss } from './hessian-vector-product.js';
+import { kindOf } from './kind-of.js';
 import { nextPreconditioner } from './second-moment.js';
 import { checkSharpnessArguments, hessianEigenvalue, type Sharpness, type SharpnessOptions } from './sharpness.js';
 
@@ -31,7 +32,7 @@ import { checkSharpnessArguments, hessianEigenvalue, type Sharpness, type Sharpn
  */
 export async function preconditionedSharpness(optimizer: FusedOptimizer, loss: Loss, variables?: readonly Variable[], options: SharpnessOptions = {}): Promise<Sharpness> {
   const owner = 'preconditionedSharpness';
-  check(typeof optimizer?.describe === 'function', owner, 'optimizer', 'be an optimizer of this library', optimizer);
+  check(typeof optimizer?.describe === 'function', owner, 'optimizer', 'be an optimizer of this library', kindOf(optimizer));
   const chosen = variables ?? optimizer.describe().map(({ name }) => engine().registeredVariables[name]).filter((variable) => variable !== undefined);
   if (!variables && chosen.length === 0) throw new Error(`${owner}: the optimizer has had no step yet; name the variables as third argument`);
   checkSharpnessArguments(owner, loss, chosen, options);

@@ -2,6 +2,7 @@
 import { clone, keep, sub, Tensor, tidy, type Variable } from '@tensorflow/tfjs-core';
 import { check, show } from '../check.js';
 import { linear as matrixProduct } from './alignment-ratio.js';
+import { kindOf } from './kind-of.js';
 import { isLayersModel, layersOf, linearMapOf, listOf, predictWatched, type LayersModelLike, type LinearMap } from './layers-model.js';
 import { jointNorm } from './sums.js';
 
@@ -66,7 +67,7 @@ export async function representationChange<Inputs = Tensor | Tensor[]>(
   update: () => unknown,
 ): Promise<RepresentationChange> {
   const owner = 'representationChange';
-  check(isLayersModel(target) || typeof target === 'function', owner, 'target', 'be a tfjs-layers model or a function of the inputs', target);
+  check(isLayersModel(target) || typeof target === 'function', owner, 'target', 'be a tfjs-layers model or a function of the inputs', kindOf(target));
   check(typeof update === 'function', owner, 'update', 'be a function that updates the weights', update);
   const kept: Tensor[] = [];
   const hold = (tensor: Tensor): Tensor => {
@@ -118,8 +119,8 @@ function throughModel(model: LayersModelLike, inputs: Tensor | Tensor[], see: (m
 
 function throughFunction<Inputs>(owner: string, forward: Forward<Inputs>, inputs: Inputs, see: (map: LinearMap, inputs: Tensor) => void): Tensor[] {
   const call: LinearCall = (given, weights, map = matrixProduct) => {
-    check(given instanceof Tensor && weights instanceof Tensor, owner, 'linear', 'be called with a tensor and a tf.Variable', weights);
-    check(typeof weights.name === 'string', owner, 'weights of linear', 'be a tf.Variable', weights);
+    check(given instanceof Tensor && weights instanceof Tensor, owner, 'linear', 'be called with a tensor and a tf.Variable', kindOf(weights));
+    check(typeof weights.name === 'string', owner, 'weights of linear', 'be a tf.Variable', kindOf(weights));
     see({ weights, apply: map }, given);
     return map(given, weights);
   };

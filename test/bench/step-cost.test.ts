@@ -6,11 +6,12 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { caseNamed, parametersOf } from '../../bench/step-cost/cases';
 import { compileNative } from '../../bench/step-cost/native';
 import { help, parseOptions } from '../../bench/step-cost/options';
-import { Player } from '../../bench/step-cost/player';
+import { Player, scriptProgram } from '../../bench/step-cost/player';
 import { caseText } from '../../bench/step-cost/print';
 import { parseShapes, startLine } from '../../bench/step-cost/protocol';
 import { ratiosOf, type BenchResult, type SubjectResult } from '../../bench/step-cost/results';
-import { ratios, subjects } from '../../bench/step-cost/subjects';
+import { comparisons, subjects } from '../../bench/step-cost/subjects';
+import { skipWebGPU } from '../webgpu/support/vitest';
 
 describe('the program', () => {
   it('writes rounds, figures and ratios of every subject', () => {
@@ -27,7 +28,8 @@ describe('the program', () => {
       expect(cases).toHaveLength(1);
       const [tiny] = cases;
       expect(tiny).toMatchObject({ case: '1e4', tensors: 1, parameters: 10_000 });
-      expect(tiny.subjects.map(({ subject }) => subject)).toEqual(subjects.map(({ name }) => name));
+      const names = subjects.flatMap(({ name, targets, parameters }) => (!parameters && targets.some((target) => target === 'wasm' || target === 'cpu') ? [name] : []));
+      expect(tiny.subjects.map(({ subject }) => subject)).toEqual(names);
       const native = machine.compiler !== undefined;
       for (const { subject, status, milliseconds, nanosecondsPerParameter, gigabytesPerSecond, rounds } of tiny.subjects) {
         if (!native && subject.endsWith('native C')) continue;
@@ -40,8 +42,9 @@ describe('the program', () => {
         if (bytes === undefined) expect(gigabytesPerSecond).toBeUndefined();
         else expect(gigabytesPerSecond).toBeCloseTo(bytes / nanosecondsPerParameter!, 6);
       }
-      const expected = ratios.filter((pair) => native || !pair.join().includes('native C'));
-      expect(tiny.ratios.map(({ over, under }) => [over, under])).toEqual(expected);
+      const ran = names.filter((name) => native || !name.endsWith('native C'));
+      const expected = comparisons.filter(({ over, under }) => ran.includes(over) && ran.includes(under));
+      expect(tiny.ratios.map(({ over, under }) => ({ over, under }))).toEqual(expected.map(({ over, under }) => ({ over, under })));
       for (const { rounds, median, min, max } of tiny.ratios) {
         expect(rounds).toHaveLength(2);
         expect(min <= median && median <= max && min > 0).toBe(true);
@@ -55,7 +58,66 @@ describe('the program', () => {
   });
 });
 
+describe('the program on WebGPU', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'step-cost-test-'));
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  /** What it prints, and what it writes. */
+  function run(...args: string[]): { text: string; result: BenchResult } {
+    const out = join(folder, 'webgpu.json');
+    // The software driver, whatever drivers this machine has.
+    const env = { ...process.env, TFJS_WARMUP_VULKAN: 'npm' };
+    const text = execFileSync(process.execPath, ['--import', 'tsx', 'bench/step-cost/main.ts', '--quick', '--rounds', '1', '--out', out, ...args], { encoding: 'utf8', env });
+    return { text, result: JSON.parse(readFileSync(out, 'utf8')) as BenchResult };
+  }
+
+  it.skipIf(skipWebGPU)('counts what a step asks of the device', () => {
+    const { text, result: { machine, cases: [tiny] } } = run('--backend', 'webgpu', '--sizes', '1000');
+    expect(machine.adapter).toMatchObject({ architecture: 'swiftshader', software: true });
+    expect(tiny.subjects.map(({ subject, status }) => [subject, status])).toEqual(
+      ['AdamW', 'Lion', 'RotationalAdamW', 'tf.train.adam'].map((name) => [`${name} webgpu encode`, 'ok']),
+    );
+    const counts = tiny.subjects.map((subject) => subject.counts!);
+    for (const ours of counts.slice(0, 3)) expect(ours).toMatchObject({ dispatches: 1, bindGroups: 0, writes: 1 });
+    expect(counts[3].dispatches).toBeGreaterThan(10);
+    expect(tiny.ratios.map(({ limit }) => limit)).toEqual([1 / 40, 1 / 40, undefined]);
+    expect(text).toContain('bytes written');
+  });
+
+  it.skipIf(skipWebGPU)('--gpu measures bandwidths, and says so where the GPU is none', () => {
+    const { text, result: { cases: [tiny] } } = run('--gpu', '--sizes', '1e4');
+    for (const { subject, status, gigabytesPerSecond } of tiny.subjects) {
+      expect([subject, status]).toEqual([subject, 'ok']);
+      expect(gigabytesPerSecond).toBeGreaterThan(0);
+    }
+    const [share] = tiny.ratios;
+    const [copy, adamW] = tiny.subjects;
+    expect(share).toMatchObject({ over: adamW.subject, under: copy.subject, perByte: true });
+    expect(share.median).toBeCloseTo(copy.gigabytesPerSecond! / adamW.gigabytesPerSecond!, 6);
+    expect(text).toContain('a software driver, whose times say nothing about a GPU');
+  });
+});
+
+describe('subjects of large cases', () => {
+  const large = subjects.filter(({ parameters }) => parameters).flatMap(({ name, ...rest }) => ('start' in rest ? [name] : []));
+
+  it.each(large)('%s runs', async (name) => {
+    const player = new Player(scriptProgram(name));
+    // A vector among them, which does not rotate.
+    const { bytes } = await player.start([[30, 40], [40]]);
+    expect(bytes).toBeGreaterThanOrEqual(1240 * (name.startsWith('LionAR') ? 20 : 28));
+    for (let i = 0; i < 2; i++) expect((await player.round(1)).milliseconds).toBeGreaterThan(0);
+    await player.end();
+  });
+});
+
 describe('cases', () => {
+  it('many has 150 matrices of 7 to 2048 elements', () => {
+    const { shapes } = caseNamed('many')!;
+    expect(shapes).toHaveLength(150);
+    expect([shapes[0], shapes[149]]).toEqual([[7, 1], [64, 32]]);
+  });
+
   it('gpt has the 148 tensors of GPT-2 and about 10 million parameters', () => {
     const gpt = caseNamed('gpt')!;
     expect(gpt.shapes).toHaveLength(148);
@@ -79,17 +141,22 @@ describe('ratios', () => {
 
   it('are taken within a round', () => {
     // A machine that is ten times slower in the second round changes no ratio.
-    const [ratio] = ratiosOf([['a', 'b']], [result('a', 'ok', [2, 20, 3]), result('b', 'ok', [1, 10, 1])]);
-    expect(ratio).toEqual({ over: 'a', under: 'b', median: 2, min: 2, max: 3, rounds: [2, 2, 3] });
+    const [ratio] = ratiosOf([{ over: 'a', under: 'b', limit: 1 }], [result('a', 'ok', [2, 20, 3]), result('b', 'ok', [1, 10, 1])]);
+    expect(ratio).toEqual({ over: 'a', under: 'b', limit: 1, median: 2, min: 2, max: 3, rounds: [2, 2, 3] });
+  });
+
+  it('are taken over the rounds that both had', () => {
+    const [ratio] = ratiosOf([{ over: 'a', under: 'b' }], [result('a', 'ok', [4, 4]), result('b', 'ok', [1, 2, 3, 4])]);
+    expect(ratio.rounds).toEqual([4, 2]);
   });
 
   it('are left out where one of the two did not run', () => {
-    expect(ratiosOf([['a', 'b']], [result('a', 'out of memory', []), result('b', 'ok', [1])])).toEqual([]);
+    expect(ratiosOf([{ over: 'a', under: 'b' }], [result('a', 'out of memory', []), result('b', 'ok', [1])])).toEqual([]);
   });
 
   it('name subjects that exist', () => {
     const names = subjects.map(({ name }) => name);
-    for (const name of ratios.flat()) expect(names).toContain(name);
+    for (const { over, under } of comparisons) expect(names).toEqual(expect.arrayContaining([over, under]));
     expect(new Set(names).size).toBe(names.length);
   });
 });
@@ -126,8 +193,10 @@ describe('native.c', () => {
 
   it.runIf(native).each(subjects.flatMap((subject) => ('native' in subject ? [subject.native] : [])))('%s answers', async (rule) => {
     const player = new Player({ file: native!.file, args: [rule] });
-    const slots = rule === 'adamw' ? 2 : 1;
-    expect(await player.start([[3, 5], [7]])).toMatchObject({ bytes: 22 * 4 * (3 + 2 * slots) });
+    const slots = rule.includes('adamw') ? 2 : 1;
+    // Norms and energies: of the matrix alone, since vectors do not rotate.
+    const neuronSlots = rule.includes('-') ? slots * (rule.endsWith('first') ? 3 : 5) : 0;
+    expect(await player.start([[3, 5], [7]])).toMatchObject({ bytes: 4 * (22 * (3 + 2 * slots) + 2 * neuronSlots) });
     const round = await player.round(1);
     expect(round.steps).toBeGreaterThan(0);
     expect(round.milliseconds).toBeGreaterThan(0);
@@ -137,20 +206,23 @@ describe('native.c', () => {
 
 describe('the command line', () => {
   it('has defaults, and shorter ones for --quick', () => {
-    expect(parseOptions([])).toMatchObject({ rounds: 5, milliseconds: 100, backends: ['wasm', 'cpu'] });
+    expect(parseOptions([])).toMatchObject({ rounds: 5, milliseconds: 100, targets: ['wasm', 'cpu'] });
     expect(parseOptions([])!.cases.map(({ name }) => name)).toEqual(['1e4', '1e5', '1e6', '1e7', '5e7', 'gpt']);
     expect(parseOptions(['--quick', '--rounds', '4'])).toMatchObject({ rounds: 4, milliseconds: 30, cases: [{ name: '1e6' }] });
+    expect(parseOptions(['--backend', 'webgpu'])).toMatchObject({ targets: ['webgpu'], cases: [{ name: 'many' }], out: expect.stringMatching(/step-cost-webgpu\.json$/) });
+    expect(parseOptions(['--gpu'])).toMatchObject({ targets: ['gpu'], cases: [{ name: '1e6' }, { name: '1e7' }, { name: '1e8' }], out: expect.stringMatching(/step-cost-gpu\.json$/) });
     expect(parseOptions(['--help'])).toBeUndefined();
     expect(help).toContain('--sizes');
   });
 
   it.each([
-    [['--sizes', '1e4,big'], "bench: --sizes must be some of 1e4, 1e5, 1e6, 1e7, 5e7, gpt, or other whole numbers above 0, got 'big'"],
+    [['--sizes', '1e4,big'], "bench: --sizes must be some of 1e4, 1e5, 1e6, 1e7, 5e7, gpt, many, or other whole numbers above 0, got 'big'"],
     [['--sizes', '1e4,1e4'], 'bench: --sizes must name each item once'],
     [['--sizes', ''], 'bench: --sizes must be some of'],
     [['--rounds', '0'], 'bench: --rounds must be a whole number of at least 1'],
-    [['--backend', 'gpu'], 'bench: --backend must be some of wasm, cpu'],
-    [['--steps', '3'], 'Allowed are --sizes, --rounds, --backend, --quick, --out, --help'],
+    [['--backend', 'gpu'], 'bench: --backend must be some of wasm, cpu, webgpu'],
+    [['--gpu', '--backend', 'wasm'], "bench: --backend must be left out with --gpu, got 'wasm'"],
+    [['--steps', '3'], 'Allowed are --sizes, --rounds, --backend, --gpu, --quick, --out, --help'],
   ])('%s is refused', (args, message) => {
     expect(() => parseOptions(args)).toThrow(message);
   });

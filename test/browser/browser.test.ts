@@ -85,6 +85,15 @@ describe.skipIf(skipWebGPU)('in chromium', () => {
     expect(await check('webgpu')).toEqual({ backend: 'webgpu', architecture: 'swiftshader', product: [19, 22, 43, 50] });
   });
 
+  it('trains on the webgpu backend with fused kernels, as on cpu', async () => {
+    await open('/');
+    const inPage = await check('trainOnWebGPU');
+    expect(inPage).toMatchObject({ backend: 'webgpu', executor: 'webgpu' });
+    expect(await tf.setBackend('cpu')).toBe(true);
+    expect(largestDifference(inPage, await train())).toBeLessThanOrEqual(1e-5);
+    expect(warnings.filter((text) => text.startsWith('tfjs-warmup:'))).toEqual([]);
+  });
+
   it('shows GPU errors that nothing catches', async () => {
     await open('/');
     await check('brokenShader');

@@ -42,6 +42,11 @@ export const checks = {
     return { backend: tf.getBackend(), architecture: device.adapterInfo.architecture, product: values };
   },
 
+  async trainOnWebGPU(): Promise<Trained> {
+    await useWebGPU();
+    return train();
+  },
+
   async brokenShader(): Promise<void> {
     const device = await useWebGPU();
     device.createShaderModule({ code: 'no shader' });

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import { experiments } from '../../bench/warmup-study/experiments.js';
 import { help, parseOptions } from '../../bench/warmup-study/options.js';
 
 describe('the command line', () => {
-  it('asks by default for all runs of seed 1 at 0.02 on wasm', () => {
+  it('asks by default for AdamW and GIAdam on seed 1 at 0.02 on wasm', () => {
     expect(parseOptions([])).toMatchObject({ learningRate: 0.02, steps: 400, seeds: [1], optimizers: ['AdamW', 'GIAdam'], backend: 'wasm' });
     expect(parseOptions([])!.text).toMatch(/moby-dick\.txt$/);
   });
@@ -12,6 +13,12 @@ describe('the command line', () => {
     expect(parseOptions(args)).toEqual({
       learningRate: 1e-3, steps: 20, seeds: [1, 2, 3], optimizers: ['GIAdam'], backend: 'cpu', text: 'a.txt', report: 'out',
     });
+  });
+
+  it('takes all for every optimizer, and names each in its help', () => {
+    const { optimizers } = parseOptions(['--optimizers', 'all'])!;
+    expect(optimizers).toEqual([...new Set(experiments.map(({ optimizer }) => optimizer))]);
+    for (const name of optimizers) expect(help).toContain(name);
   });
 
   it('gives no settings where help is asked for, and a help that names every option', () => {
@@ -28,7 +35,7 @@ describe('the command line', () => {
     ['--seeds 1,x', "study: --seeds must be whole numbers from 0 to 2^31 - 1, like 1,2,3, got 'x'"],
     ['--seeds 1,,2', "study: --seeds must be whole numbers from 0 to 2^31 - 1, like 1,2,3, got ''"],
     ['--seeds 1,1', "study: --seeds must name each item once, got '1,1'"],
-    ['--optimizers Adam', "study: --optimizers must be some of AdamW, GIAdam, got 'Adam'"],
+    ['--optimizers Adam', "study: --optimizers must be some of AdamW, GIAdam, LionAR, RotationalAdamW, RotationalLion, RotationalSGDM, "],
     ['--backend gpu', "study: --backend must be one of wasm, cpu, webgpu, got 'gpu'"],
     ['--speed 3', "study: Unknown option '--speed'"],
     ['more', 'study: Unexpected argument'],

@@ -5,10 +5,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { useBackend } from '../../bench/warmup-study/backend.js';
 import { parseOptions } from '../../bench/warmup-study/options.js';
+import { figures } from '../../bench/warmup-study/plots.js';
 import { showProgress } from '../../bench/warmup-study/progress.js';
 import { writeReport } from '../../bench/warmup-study/report.js';
 import { runStudy, type Study } from '../../bench/warmup-study/study.js';
-import { resultRows, textTable } from '../../bench/warmup-study/table.js';
+import { cells, header, resultRows, textTable } from '../../bench/warmup-study/table.js';
 
 const names = ['AdamW, no warmup', 'AdamW, 10% warmup', 'GIAdam, no warmup'];
 const shape = { layers: 1, width: 8, context: 8, batch: 2 };
@@ -33,7 +34,7 @@ describe('a study of 3 steps and 2 seeds', () => {
     }, shape);
     tensors.push(tf.memory().numTensors - before);
     await writeReport(study, folder);
-  });
+  }, 60_000);
   afterAll(() => rm(folder, { recursive: true }));
 
   it('writes every run of every seed to study.json', async () => {
@@ -49,10 +50,13 @@ describe('a study of 3 steps and 2 seeds', () => {
         warmupFraction: run.name.includes('10%') ? 0.1 : 0,
         options: { learningRate: { kind: 'trapezoid', peak: 0.02, totalSteps: 3 }, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 },
       });
-      for (const series of [run.losses, run.learningRates, run.updateNorms]) {
+      for (const series of [run.losses, run.learningRates, run.updateNorms, run.angles, run.neuronAngles, run.representationChanges.map(({ value }) => value)]) {
         expect(series).toHaveLength(3);
         expect(series.every((value) => value > 0)).toBe(true);
       }
+      // One gradient does not tell signal from noise.
+      expect(run.signalToNoise).toEqual([null, expect.any(Number), expect.any(Number)]);
+      expect(run.representationChanges.map(({ step }) => step)).toEqual([0, 1, 2]);
       expect(run.validationLoss).toBeGreaterThan(0);
       expect(run.millisecondsPerStep).toBeGreaterThan(0);
     }
@@ -84,13 +88,13 @@ describe('a study of 3 steps and 2 seeds', () => {
     expect(tensors.at(-1)).toBe(0);
   });
 
-  it('draws loss, learning rate and update norm as SVG in a page that loads nothing', async () => {
+  it('draws its figures as SVG in a page that loads nothing', async () => {
     const html = await readFile(join(folder, 'index.html'), 'utf8');
-    expect(html.match(/<svg/g)).toHaveLength(3);
-    for (const title of ['Training loss', 'Learning rate', 'Update norm', ...names]) expect(html).toContain(title);
+    expect(html.match(/<svg/g)).toHaveLength(figures.length);
+    for (const title of ['What the numbers say', 'The first update', ...figures.map((figure) => figure.title), ...names]) expect(html).toContain(title);
     expect(html).toContain('a&lt;b.txt');
     expect(html.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(/<script|<link|<img|https?:|url\(/);
-    for (const file of ['loss', 'learning-rate', 'update-norm']) {
+    for (const { file } of figures) {
       const svg = await readFile(join(folder, `${file}.svg`), 'utf8');
       expect(svg).toMatch(/^<svg[^>]* xmlns="http:\/\/www.w3.org\/2000\/svg"/);
       // Three runs of two seeds: a line each.
@@ -111,7 +115,7 @@ describe('the result table', () => {
 
   it('shows each seed, its gap to AdamW with warmup, and the medians', () => {
     const runs = [2.8, 2.5, 2.6].flatMap((loss, i) => [run(names[0], i + 1, loss), run(names[1], i + 1, 2.2 + i / 10)]);
-    expect(textTable(resultRows(runs))).toBe(
+    expect(textTable(header, resultRows(runs).map(cells))).toBe(
       [
         'run                   seed   validation loss   gap to AdamW, 10% warmup',
         'AdamW, no warmup         1             2.800                     +0.600',

@@ -208,7 +208,7 @@ describeWebGPU('a shader that the device refuses', () => {
       executor.dispose();
     }
     // What was encoded with the broken pipeline is what the device complains about, not the shader.
-    expect(takeErrors().join()).toMatch(/Invalid ComputePipeline "mine"/);
+    expect(takeErrors().join()).toMatch(/Invalid ComputePipeline "tfjs-warmup mine"/);
     expect(await valuesOf(w)).toEqual([1, 2, 3]);
     tf.dispose([w, g]);
   });

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { AdamW, Lion, RotationalAdamW, type FusedOptimizer } from '../../src/optimizers/index.js';
+import { UpdateProbe } from '../../src/probes/index.js';
 import { numbers } from '../executors/tools.js';
 import { countCalls, type CallCounter, type Calls } from './support/counters.js';
 import { describeWebGPU } from './support/vitest.js';
@@ -46,11 +47,10 @@ describeWebGPU('a step asks the device', () => {
   }
   const once = { writes: steps, bindGroups: 0, pipelines: 0, shaderModules: 0, buffersCreated: 0, copies: 0, maps: 0 };
 
-  describe.each<[string, (common: { clipNorm?: number }) => FusedOptimizer]>([
-    ['AdamW', (common) => new AdamW({ learningRate: 0.01, ...common })],
-    ['Lion', (common) => new Lion({ learningRate: 0.001, ...common })],
-  ])('for %s of 150 variables', (_, make) => {
-    it('at most 50 dispatches, 4 submits and one upload, and for nothing new', () => {
+  it.each<[string, () => FusedOptimizer]>([
+    ['AdamW', makeAdamW],
+    ['Lion', () => new Lion({ learningRate: 0.001 })],
+  ])('for %s of 150 variables at most 50 dispatches, 4 submits and one upload, and for nothing new', () => {
       const calls = callsOf(training(make({}), sizes.map((size) => [size])));
       expect(calls).toMatchObject(once);
       expect(calls.dispatches).toBeLessThanOrEqual(steps * 50);
@@ -58,13 +58,13 @@ describeWebGPU('a step asks the device', () => {
       // A pass ends only where tfjs submits.
       expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
     });
+  });
 
-    it('at most twice that and two small dispatches where clipNorm is given, without reading anything back', () => {
-      const calls = callsOf(training(make({ clipNorm: 1 }), sizes.map((size) => [size])));
-      expect(calls).toMatchObject(once);
-      expect(calls.dispatches).toBeLessThanOrEqual(steps * (2 * 50 + 2));
-      expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
-    });
+  it('at most twice that and two small dispatches where clipNorm is given, without reading anything back', () => {
+    const calls = callsOf(training(new AdamW({ learningRate: 0.01, clipNorm: 1 }), sizes.map((size) => [size])));
+    expect(calls).toMatchObject(once);
+    expect(calls.dispatches).toBeLessThanOrEqual(steps * (2 * 50 + 2));
+    expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
   });
 
   it('one dispatch for each variable that rotates', () => {
@@ -82,6 +82,34 @@ describeWebGPU('a step asks the device', () => {
   it('for sums of whole tensors that only the state needs: a sweep, and one dispatch that adds up for all variables', () => {
     const calls = callsOf(training(new AdamW({ learningRate: 0.01, rrc: {} }), sizes.slice(0, 12).map((size) => [size])));
     expect(calls).toMatchObject({ ...once, dispatches: steps * (4 + 1) });
+  });
+});
+
+describeWebGPU('steps that a probe watches', () => {
+  it('ask for nothing new either, read or not, and leave nothing behind', async () => {
+    const counter = countCalls(backend().device);
+    const round = async (): Promise<void> => {
+      const probe = new UpdateProbe({ metrics: ['updateNorm'] });
+      const { step, end } = training(new AdamW({ learningRate: 0.01, clipNorm: 1, probe }), [[9], [4, 3]]);
+      for (let i = 0; i < 3; i++) step();
+      expect(await probe.read()).toHaveLength(3);
+      counter.since();
+      for (let i = 0; i < 5; i++) {
+        step();
+        expect(await probe.read()).toHaveLength(1);
+      }
+      for (let i = 0; i < 2; i++) step();
+      expect(counter.since()).toMatchObject({ bindGroups: 0, pipelines: 0, shaderModules: 0, buffersCreated: 0, writes: 7, maps: 5 });
+      end();
+      probe.dispose();
+      submit();
+      await backend().queue.onSubmittedWorkDone();
+    };
+    for (let i = 0; i < 2; i++) await round();
+    const before = counter.live();
+    for (let i = 0; i < 3; i++) await round();
+    expect(counter.live()).toEqual(before);
+    counter.stop();
   });
 });
 

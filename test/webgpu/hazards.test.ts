@@ -8,7 +8,7 @@ import { numbers } from '../executors/tools.js';
 import { countCalls, type CallCounter } from './support/counters.js';
 import { restartWebGPU, throwIfErrors } from './support/dawn.js';
 import { describeWebGPU } from './support/vitest.js';
-import { backend, bufferOf, makeAdamW, makeDescent, step, submit, valuesOf, variableOf, withLimits } from './tools.js';
+import { backend, bufferOf, descent, makeAdamW, makeDescent, step, submit, valuesOf, variableOf, withLimits } from './tools.js';
 
 /** Runs a step of `w - 0.5 g` on one variable. */
 function descend(variable: tf.Variable, gradient: tf.Tensor): void {
@@ -32,8 +32,8 @@ describeWebGPU('values that tfjs keeps on the CPU', () => {
 
   it('are not those of a read that was pending when the step came', async () => {
     const [w, g] = [variableOf([1, 2, 3]), tf.tensor1d([2, 4, 6])];
-    // On the GPU, so that the first read is pending too.
-    w.assign(tf.tidy(() => tf.add(w, tf.zeros([3])) as tf.Variable));
+    // On the GPU alone, so that the first read is pending too.
+    backend().uploadToGPU(w.dataId);
     const optimizer = makeDescent();
     for (const [before, after] of [[[1, 2, 3], [0, 0, 0]], [[0, 0, 0], [-1, -2, -3]]]) {
       const pending = w.data();
@@ -302,6 +302,21 @@ describeWebGPU('sizes', () => {
     expect(difference).toBeLessThan(5e-7);
     optimizer.dispose();
     tf.dispose([w, g]);
+  });
+
+  it('that differ much within a dispatch leave each other\'s sums alone', async () => {
+    const gradients = [13_000, 5, 3].map((size, i) => tf.tensor1d(numbers(size, i)));
+    const variables = gradients.map(({ size }) => variableOf(new Float32Array(size)));
+    const optimizer = new RuleOptimizer({ rule: descent, learningRate: 1, clipNorm: 1 });
+    step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));
+    const slopes = await Promise.all(gradients.map(valuesOf));
+    const norm = Math.sqrt(slopes.flat().reduce((sum, x) => sum + x * x, 0));
+    for (const [k, variable] of variables.entries()) {
+      const values = await valuesOf(variable);
+      expect(Math.max(...values.map((value, i) => Math.abs(value + slopes[k][i] / norm)))).toBeLessThan(1e-7);
+    }
+    optimizer.dispose();
+    tf.dispose([variables, gradients]);
   });
 
   it('of more workgroups than a dimension of a dispatch may have are all right', async () => {

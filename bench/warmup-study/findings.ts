@@ -1,0 +1,85 @@
+/** What the runs say, in sentences: every number in them is computed from the runs. */
+import { baseline, experiments, lionARBaseline } from './experiments.js';
+import { median } from './median.js';
+import type { Run } from './train.js';
+
+/** The median over the seeds of something measured at step 0, for each run that was made. */
+export interface FirstUpdate {
+  name: string;
+  updateNorm: number;
+  /** Radians. */
+  angle: number;
+  representationChange: number;
+}
+
+const namesOf = (runs: readonly Run[]): string[] => [...new Set(runs.map(({ name }) => name))];
+const runsOf = (runs: readonly Run[], name: string): Run[] => runs.filter((run) => run.name === name);
+
+export const firstUpdates = (runs: readonly Run[]): FirstUpdate[] =>
+  namesOf(runs).map((name) => {
+    const medianOf = (value: (run: Run) => number): number => median(runsOf(runs, name).map(value));
+    return {
+      name,
+      updateNorm: medianOf((run) => run.updateNorms[0]),
+      angle: medianOf((run) => run.angles[0]),
+      representationChange: medianOf((run) => run.representationChanges[0].value),
+    };
+  });
+
+export const firstUpdateHeader = ['first update', 'update norm', 'angle of q, k, v (rad)', 'representation change of q, k, v'];
+
+export const firstUpdateCells = ({ name, ...values }: FirstUpdate): string[] => [name, ...Object.values(values).map((value) => value.toPrecision(3))];
+
+/** Smaller differences of a loss are taken for the luck of the seeds. */
+const noticeable = 0.01;
+
+export function findings(runs: readonly Run[]): string[] {
+  const pairs = namesOf(runs).flatMap((name) => {
+    const warm = experiments.find((other) => other.warmupFraction > 0 && `${other.optimizer}, no warmup` === name)?.name;
+    return warm !== undefined && runsOf(runs, warm).length > 0 ? [{ name, warm }] : [];
+  });
+  return [
+    ...pairs.map(({ name, warm }) => compared(runs, name, warm)),
+    ...(runsOf(runs, lionARBaseline).length > 0 && runsOf(runs, baseline).length > 0 ? [compared(runs, lionARBaseline, baseline)] : []),
+    ...experiments.flatMap(({ name, setting }) => (setting !== undefined && runsOf(runs, name).length > 0 && runsOf(runs, lionARBaseline).length > 0 ? [verdict(runs, name, setting)] : [])),
+    ...pairs.map(({ name, warm }) => firstUpdateRatios(runs, name, warm)),
+    ...(runsOf(runs, lionARBaseline).length > 0 ? [angleRange(runs)] : []),
+  ];
+}
+
+const nats = (difference: number): string => `${difference < 0 ? '' : '+'}${difference.toFixed(3)}`;
+
+/** "median 2.170 against 2.150, +0.020; seed by seed +0.020, ..." */
+function numbers(runs: readonly Run[], name: string, other: string): { difference: number; text: string } {
+  const [losses, others] = [name, other].map((each) => runsOf(runs, each));
+  const [own, reference] = [losses, others].map((each) => median(each.map(({ validationLoss }) => validationLoss)));
+  const bySeed = losses.flatMap(({ seed, validationLoss }) => {
+    const partner = others.find((run) => run.seed === seed);
+    return partner ? [nats(validationLoss - partner.validationLoss)] : [];
+  });
+  const difference = own - reference;
+  return { difference, text: `median ${own.toFixed(3)} against ${reference.toFixed(3)} nats, ${nats(difference)}${bySeed.length > 1 ? ` (seed by seed ${bySeed.join(', ')})` : ''}` };
+}
+
+const compared = (runs: readonly Run[], name: string, other: string): string => `${name}, against ${other}: ${numbers(runs, name, other).text}.`;
+
+function verdict(runs: readonly Run[], name: string, setting: string): string {
+  const { difference, text } = numbers(runs, name, lionARBaseline);
+  const meaning = difference < -noticeable ? 'helps' : 'does not help';
+  return `LionAR with ${setting} ${meaning} at this scale: ${text}.`;
+}
+
+function firstUpdateRatios(runs: readonly Run[], name: string, warm: string): string {
+  const [cold, warmed] = [name, warm].map((each) => firstUpdates(runs).find((row) => row.name === each)!);
+  const ratio = (key: 'updateNorm' | 'angle' | 'representationChange'): string => (cold[key] / warmed[key]).toPrecision(3);
+  return `First update of ${name}, in multiples of that with warmup: norm ${ratio('updateNorm')}, angle ${ratio('angle')}, representation change ${ratio('representationChange')}.`;
+}
+
+function angleRange(runs: readonly Run[]): string {
+  const angles = runsOf(runs, lionARBaseline).flatMap(({ angles, learningRates }) => {
+    const peak = Math.max(...learningRates);
+    return angles.filter((_, step) => learningRates[step] === peak);
+  });
+  const [least, most] = [Math.min(...angles), Math.max(...angles)];
+  return `${lionARBaseline}: on all steps of the constant part of its schedule the query, key and value matrices turn by ${least.toPrecision(5)} to ${most.toPrecision(5)} radians.`;
+}
