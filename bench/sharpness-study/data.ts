@@ -5,7 +5,7 @@ export const features = 14 * 14;
 export const classes = 10;
 const images = 5000;
 
-/** Rows of inputs with mean 0 and standard deviation 1 over all numbers, and rows of one-hot targets. */
+/** Rows of inputs between -1 and 1 with mean 0 over all numbers, and rows of one-hot targets. */
 export interface Images {
   samples: number;
   inputs: Float32Array;
@@ -20,8 +20,7 @@ export async function readImages(samples: number): Promise<Images> {
   if (samples > images) throw new Error(`sharpness study: samples must be at most ${images}, got ${samples}`);
   const pixels = bytes.subarray(0, samples * features);
   const mean = pixels.reduce((sum, pixel) => sum + pixel, 0) / pixels.length;
-  const deviation = Math.sqrt(pixels.reduce((sum, pixel) => sum + (pixel - mean) ** 2, 0) / pixels.length);
   const targets = new Float32Array(samples * classes);
   for (let i = 0; i < samples; i++) targets[i * classes + bytes[images * features + i]] = 1;
-  return { samples, inputs: Float32Array.from(pixels, (pixel) => (pixel - mean) / deviation), targets };
+  return { samples, inputs: Float32Array.from(pixels, (pixel) => (pixel - mean) / 255), targets };
 }

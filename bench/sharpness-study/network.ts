@@ -3,7 +3,7 @@ import { matmul } from '../warmup-study/matmul.js';
 import { normal } from '../warmup-study/random.js';
 import { classes, features, type Images } from './data.js';
 
-/** How the last layer starts: with a standard deviation of sqrt(1 / width), or of 1 / width as in muP. */
+/** How the last layer starts: with a standard deviation of sqrt(1 / fan-in) as all others, or of 1 / fan-in as in muP. */
 export type Parametrization = 'SP' | 'muP-like';
 
 const hiddenLayers = 3;
@@ -19,9 +19,7 @@ export class Network {
     const widths = [features, ...Array.from({ length: hiddenLayers }, () => width), classes];
     this.variables = widths.slice(1).map((outputs, layer) => {
       const inputs = widths[layer];
-      const last = layer === hiddenLayers;
-      // He's scale keeps the size of what goes through a ReLU; the last layer has none behind it.
-      const deviation = last ? (parametrization === 'SP' ? Math.sqrt(1 / inputs) : 1 / inputs) : Math.sqrt(2 / inputs);
+      const deviation = layer === hiddenLayers && parametrization === 'muP-like' ? 1 / inputs : Math.sqrt(1 / inputs);
       const values = Float32Array.from({ length: inputs * outputs }, () => next() * deviation);
       return tf.tidy(() => tf.variable(tf.tensor2d(values, [inputs, outputs]), true, `${parametrization}/layer${layer + 1}`));
     });

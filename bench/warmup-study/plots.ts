@@ -33,8 +33,9 @@ export const figures: readonly Figure[] = [
     series: (run) => run.representationChanges, log: true, dots: true,
   },
   {
-    file: 'signal-to-noise', title: 'Signal-to-noise ratio of the gradient', axis: 'ratio, moving mean of the median of all matrices',
-    series: (run) => eachStep(run.signalToNoise), log: true, smooth: true,
+    // The ratio itself is 0 or infinite on many steps: its share shows both.
+    file: 'signal-to-noise', title: 'Signal in the gradient', axis: 'signal / (signal + noise), moving mean of the median of all matrices',
+    series: (run) => eachStep(run.signalToNoise.map((ratio) => 1 / (1 + 1 / ratio))), smooth: true,
   },
 ];
 
@@ -52,14 +53,15 @@ export function drawFigure({ title, axis, series, log, smooth, dots }: Figure, r
   const palette = Plot.scale({ color: { type: 'ordinal', domain: names, scheme: names.length > 10 ? 'rainbow' : 'observable10' } });
   const window = smooth ? Math.max(1, Math.round(Math.max(...runs.map((run) => series(run).length)) / 20)) : 1;
   const line = { x: 'step', y: 'value', stroke: 'run', z: (point: (typeof points)[number]) => `${point.run} ${point.seed}`, strokeWidth: 1.5, strokeOpacity: 0.8 };
-  const legendHeight = legendLine * Math.ceil(names.length / legendColumns);
+  // The plot's own label of the y axis stands above it.
+  const legendTop = 18;
+  const marginTop = legendTop + legendLine * Math.ceil(names.length / legendColumns) + 12;
   const svg = Plot.plot({
     document: document as unknown as Document,
     width,
-    height: 360 + legendHeight,
+    height: 330 + marginTop,
     marginLeft: 50,
-    // Above the plot's own label of the y axis.
-    marginTop: 30 + legendHeight,
+    marginTop,
     ariaLabel: title,
     x: { label: 'step' },
     y: { label: axis, grid: true, ...(log && { type: 'log' as const, tickFormat: '~g' }) },
@@ -71,7 +73,7 @@ export function drawFigure({ title, axis, series, log, smooth, dots }: Figure, r
       names.map((name, i) =>
         Plot.text([name], {
           frameAnchor: 'top-left', fontSize: 12, fontWeight: 'bold', fill: palette.apply(name),
-          dx: (i % legendColumns) * (width / legendColumns), dy: legendLine * Math.floor(i / legendColumns) - legendHeight - 18,
+          dx: (i % legendColumns) * (width / legendColumns), dy: legendTop - marginTop + legendLine * Math.floor(i / legendColumns),
         }),
       ),
     ],

@@ -11,7 +11,7 @@ export async function writeReport(study: Study, folder: string): Promise<void> {
   const drawings = figures.map((figure) => ({ ...figure, svg: drawFigure(figure, study.runs) }));
   await mkdir(folder, { recursive: true });
   await Promise.all([
-    // A loss that is not a number, after a divergence, becomes null in JSON.
+    // What is not a finite number, such as a loss after a divergence, becomes null in JSON.
     writeFile(join(folder, 'study.json'), `${JSON.stringify(study, undefined, 1)}\n`),
     writeFile(join(folder, 'index.html'), page(study, drawings)),
     ...drawings.map(({ file, svg }) => writeFile(join(folder, `${file}.svg`), `${svg}\n`)),

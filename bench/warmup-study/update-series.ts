@@ -9,7 +9,7 @@ export interface UpdateSeries {
   angles: number[];
   /** Angle by which the weight vector of a neuron turned, in radians: the median of the neurons of all matrices. */
   neuronAngles: number[];
-  /** Signal-to-noise ratio of a matrix's gradient, the median of all matrices; empty where the optimizer does not tell. */
+  /** Signal-to-noise ratio of a matrix's gradient, the median of all matrices: 0 where gradients cancel; empty where the optimizer does not tell. */
   signalToNoise: number[];
 }
 
