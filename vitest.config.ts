@@ -6,6 +6,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 120_000,
+    hookTimeout: 120_000,
     // The CommonJS main of tfjs-core registers no gradients; the union package registers them on that same copy.
     setupFiles: ['test/setup.ts'],
   },

@@ -27,12 +27,14 @@ const operations: Record<Exclude<Instruction['op'], 'load' | 'constant' | 'scala
 /** Values that one float32 sum may cover: 32 equal ones are at most 5e-7 off. */
 const sumBlock = 32;
 
-/** Shapes in which values of each domain broadcast against each other. */
-const viewOf = ({ before, neuronsOuter, between, neuronsInner, after }: Layout): Record<DeviceDomain, number[]> => ({
-  element: [before, neuronsOuter, between, neuronsInner, after],
-  neuron: [1, neuronsOuter, 1, neuronsInner, 1],
-  tensor: [1, 1, 1, 1, 1],
-});
+/**
+ * Shapes in which values of each domain broadcast against each other: [before, neurons, after], and five axes only where
+ * two axes that are apart number the neurons. Some operations of tfjs know no tensor of more than four axes.
+ */
+function viewOf({ before, neuronsOuter, between, neuronsInner, after }: Layout): Record<DeviceDomain, number[]> {
+  if (neuronsOuter === 1 && between === 1) return { element: [before, neuronsInner, after], neuron: [1, neuronsInner, 1], tensor: [1, 1, 1] };
+  return { element: [before, neuronsOuter, between, neuronsInner, after], neuron: [1, neuronsOuter, 1, neuronsInner, 1], tensor: [1, 1, 1, 1, 1] };
+}
 
 /** The sum over one axis, block by block; keeps the axis. */
 function blockedSum(x: Tensor, axis: number): Tensor {
@@ -47,8 +49,9 @@ function blockedSum(x: Tensor, axis: number): Tensor {
 function reduce(x: Tensor, domain: DeviceDomain, view: number[]): Tensor {
   // The wasm backend leaves the sum of nothing uninitialized.
   if (x.size === 0) return zeros(view);
-  if (domain === 'neuron') return [4, 2, 0].reduce(blockedSum, x);
-  return reshape(blockedSum(reshape(x, [x.size]), 0), [1, 1, 1, 1, 1]);
+  // The neurons' axes are the odd ones.
+  if (domain === 'neuron') return [4, 2, 0].filter((axis) => axis < x.rank).reduce(blockedSum, x);
+  return reshape(blockedSum(reshape(x, [x.size]), 0), view);
 }
 
 /**

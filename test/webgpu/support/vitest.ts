@@ -9,7 +9,7 @@ export const skipWebGPU = process.env.TFJS_WARMUP_SKIP_WEBGPU === '1';
 export function describeWebGPU(name: string, body: () => void): void {
   describe.skipIf(skipWebGPU)(name, () => {
     beforeAll(async () => { await startWebGPU(); }, 120_000);
-    afterEach(throwIfErrors);
+    afterEach(throwIfErrors, 120_000);
     afterAll(stopWebGPU);
     body();
   });
