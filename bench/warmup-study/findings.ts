@@ -51,12 +51,13 @@ const nats = (difference: number): string => `${difference < 0 ? '' : '+'}${diff
 
 /** "median 2.170 against 2.150, +0.020; seed by seed +0.020, ..." */
 function numbers(runs: readonly Run[], name: string, other: string): { difference: number; text: string } {
-  const [losses, others] = [name, other].map((each) => runsOf(runs, each));
-  const [own, reference] = [losses, others].map((each) => median(each.map(({ validationLoss }) => validationLoss)));
-  const bySeed = losses.flatMap(({ seed, validationLoss }) => {
-    const partner = others.find((run) => run.seed === seed);
-    return partner ? [nats(validationLoss - partner.validationLoss)] : [];
+  // A seed that only one of the two was run on would shift its median.
+  const pairs = runsOf(runs, name).flatMap(({ seed, validationLoss }) => {
+    const partner = runsOf(runs, other).find((run) => run.seed === seed);
+    return partner ? [{ own: validationLoss, reference: partner.validationLoss }] : [];
   });
+  const [own, reference] = (['own', 'reference'] as const).map((side) => median(pairs.map((pair) => pair[side])));
+  const bySeed = pairs.map((pair) => nats(pair.own - pair.reference));
   const difference = own - reference;
   return { difference, text: `median ${own.toFixed(3)} against ${reference.toFixed(3)} nats, ${nats(difference)}${bySeed.length > 1 ? ` (seed by seed ${bySeed.join(', ')})` : ''}` };
 }
