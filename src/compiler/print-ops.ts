@@ -3,7 +3,7 @@
  *
  * Sums are blocked: a plain float32 sum of a million squares is 4e-4 off on some backends.
  */
-import { abs, add, broadcastTo, div, equal, less, lessEqual, mul, neg, pad, reshape, scalar, sqrt, sub, sum, tidy, where, zeros, type Tensor } from '@tensorflow/tfjs-core';
+import { abs, add, broadcastTo, div, equal, less, lessEqual, mul, neg, pad, reshape, scalar, sqrt, sub, sum, tidy, transpose, where, zeros, type Tensor } from '@tensorflow/tfjs-core';
 import type { DeviceDomain } from './expression.js';
 import type { Layout } from './layout.js';
 import type { Buffer, Instruction, Plan } from './plan.js';
@@ -27,13 +27,28 @@ const operations: Record<Exclude<Instruction['op'], 'load' | 'constant' | 'scala
 /** Values that one float32 sum may cover: 32 equal ones are at most 5e-7 off. */
 const sumBlock = 32;
 
+/** True if two axes that are apart number the neurons. */
+const areApart = ({ size, neuronsOuter, between }: Layout): boolean => size > 0 && neuronsOuter > 1 && between > 1;
+
 /**
- * Shapes in which values of each domain broadcast against each other: [before, neurons, after], and five axes only where
- * two axes that are apart number the neurons. Some operations of tfjs know no tensor of more than four axes.
+ * Shapes in which values of each domain broadcast against each other: elements have the axes [before, neurons, after].
+ * On webgpu some operations know no tensor of more than four axes, and a blocked sum adds one.
  */
-function viewOf({ before, neuronsOuter, between, neuronsInner, after }: Layout): Record<DeviceDomain, number[]> {
-  if (neuronsOuter === 1 && between === 1) return { element: [before, neuronsInner, after], neuron: [1, neuronsInner, 1], tensor: [1, 1, 1] };
-  return { element: [before, neuronsOuter, between, neuronsInner, after], neuron: [1, neuronsOuter, 1, neuronsInner, 1], tensor: [1, 1, 1, 1, 1] };
+const viewOf = (layout: Layout): Record<DeviceDomain, number[]> => {
+  const { before, between, after, neurons, fanIn } = layout;
+  return { element: areApart(layout) ? [fanIn, neurons, 1] : [before * between, neurons, after], neuron: [1, neurons, 1], tensor: [1, 1, 1] };
+};
+
+/** Elements in the order of the view: axes that are apart come together. */
+function toView(x: Tensor, layout: Layout): Tensor {
+  const { before, neuronsOuter, between, neuronsInner, after } = layout;
+  return areApart(layout) ? transpose(reshape(x, [before, neuronsOuter, between, neuronsInner, after]), [0, 2, 4, 1, 3]) : x;
+}
+
+/** The way back. */
+function fromView(x: Tensor, layout: Layout): Tensor {
+  const { before, neuronsOuter, between, neuronsInner, after } = layout;
+  return areApart(layout) ? transpose(reshape(x, [before, between, after, neuronsOuter, neuronsInner]), [0, 3, 1, 4, 2]) : x;
 }
 
 /** The sum over one axis, block by block; keeps the axis. */
@@ -49,8 +64,7 @@ function blockedSum(x: Tensor, axis: number): Tensor {
 function reduce(x: Tensor, domain: DeviceDomain, view: number[]): Tensor {
   // The wasm backend leaves the sum of nothing uninitialized.
   if (x.size === 0) return zeros(view);
-  // The neurons' axes are the odd ones.
-  if (domain === 'neuron') return [4, 2, 0].filter((axis) => axis < x.rank).reduce(blockedSum, x);
+  if (domain === 'neuron') return [2, 0].reduce(blockedSum, x);
   return reshape(blockedSum(reshape(x, [x.size]), 0), view);
 }
 
@@ -70,7 +84,7 @@ export function runOps(
   const results = new Map<Buffer, Tensor>();
   tidy(() => {
     const memory = new Map<Buffer, Tensor>();
-    const read = (buffer: Buffer): Tensor => memory.get(buffer) ?? reshape(inputs(buffer), view[buffer.domain]);
+    const read = (buffer: Buffer): Tensor => memory.get(buffer) ?? reshape(buffer.domain === 'element' ? toView(inputs(buffer), layout) : inputs(buffer), view[buffer.domain]);
     for (const stage of plan.stages) {
       // No tfjs operation sees a tensor of size 0: broadcasts of one fail, and on the wasm backend they spoil the heap.
       const nothing = view[stage.domain].includes(0) ? zeros(view[stage.domain]) : undefined;
@@ -92,7 +106,10 @@ export function runOps(
         if (buffer.role !== 'scratch') results.set(buffer, value);
       }
     }
-    for (const [buffer, value] of results) results.set(buffer, buffer.role === 'reading' ? value.clone() : reshape(value, inputs(buffer).shape));
+    for (const [buffer, value] of results) {
+      const result = buffer.domain === 'element' ? fromView(value, layout) : value;
+      results.set(buffer, buffer.role === 'reading' ? result.clone() : reshape(result, inputs(buffer).shape));
+    }
     return [...results.values()];
   });
   return results;

@@ -11,13 +11,15 @@
  */
 import type { Buffer, Instruction, Plan, Stage } from './plan.js';
 import type { Layout } from './layout.js';
-import { assign, forLoop, ifThen, minus, plus, shiftLeft, smaller, times, wasm, whileLoop, type Code } from './wasm-code.js';
+import { assign, forLoop, ifThen, minus, plus, quotient, remainder, shiftLeft, smaller, times, wasm, whileLoop, type Code } from './wasm-code.js';
 import { encodeModule, type ValueType } from './wasm-module.js';
 
 export type Form = 'flat' | 'columns' | 'runs';
 
 /** Terms that one float32 accumulation may add; a power of two. 64 equal terms are at most 9.8e-7 off, 256 already 3.8e-6. */
 const laneBlock = 64;
+/** Rows that columns take at once. */
+const rowsAtOnce = 2;
 /** Elements of a block of neurons: the data of an optimizer step then fit a second-level cache. */
 const cacheBlock = 8192;
 
@@ -89,47 +91,55 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
   const vectorsOf = (sums: Stage['sums']): number => (sums.length === 0 ? 1 : sums.length <= 3 ? 4 : 2);
 
   /** Runs `body` over neighbouring values, in pieces that are short enough for `sums`. */
-  function inBlocks(sums: Stage['sums'], length: Code, body: (from: Code, length: Code) => Code): Code {
+  function inBlocks(sums: Stage['sums'], length: Code, body: (from: Code, length: Code) => Code, rows = 1): Code {
     if (sums.length === 0) return body(i32(0), length);
     const from = local('i32');
-    const block = i32(laneBlock * 4 * vectorsOf(sums));
+    const block = i32((laneBlock / rows) * 4 * vectorsOf(sums));
     return forLoop(from, i32(0), length, block, body(get(from), smaller(minus(length, get(from)), block)));
   }
 
-  /** A loop over neighbouring values. `address` gives the start of a buffer that is read along; others are in `held`. */
-  function segment(stage: Stage, held: ReadonlyMap<Instruction, number>, length: Code, address: (buffer: Buffer) => Code, sums: {
+  /**
+   * A loop over neighbouring values, in one row of the tensor or in several at once. `address` gives the start of a buffer
+   * that is read along; others are in `held`.
+   */
+  function segment(stage: Stage, held: ReadonlyMap<Instruction, number>, length: Code, address: (buffer: Buffer, row: number) => Code, sums: {
     readonly register: Stage['sums'];
     readonly memory: Stage['sums'];
     readonly neuron: Code;
-  }): Code {
+  }, rows = 1): Code {
     const offset = local('i32');
     const end = local('i32');
-    const start = new Map<Buffer, number>();
-    const startOf = (buffer: Buffer): number => start.get(buffer) ?? start.set(buffer, local('i32')).get(buffer)!;
+    const start = Array.from({ length: rows }, () => new Map<Buffer, number>());
+    const startOf = (buffer: Buffer, row: number): number => start[row].get(buffer) ?? start[row].set(buffer, local('i32')).get(buffer)!;
     const partialStart = new Map(sums.memory.map(({ buffer }) => [buffer, local('i32')]));
     const width = vectorsOf(sums.register);
     const registers = sums.register.map(() => Array.from({ length: width }, () => local('v128')));
-    const values = stage.instructions.map((instruction) => held.get(instruction) ?? local('v128'));
+    const isShared = (instruction: Instruction): boolean => instruction.op === 'load' && instruction.buffer.domain === 'neuron';
+    const ofFirst = stage.instructions.map((instruction) => held.get(instruction) ?? local('v128'));
+    const values = start.map((_, row) => (row === 0 ? ofFirst : stage.instructions.map((instruction, i) => (held.has(instruction) || isShared(instruction) ? ofFirst[i] : local('v128')))));
     const here = (base: number): Code => plus(get(base), get(offset));
 
     const body = (mode: Lanes, register: number): Code => {
       const { load, store } = lanes[mode];
       const code: number[] = [];
-      stage.instructions.forEach((instruction, i) => {
-        if (held.has(instruction)) return;
-        if (instruction.op === 'load') code.push(...here(startOf(instruction.buffer)), ...load);
-        else if ('args' in instruction) code.push(...operation(instruction, values));
-        code.push(...wasm.set(values[i]));
+      values.forEach((ofRow, row) => {
+        stage.instructions.forEach((instruction, i) => {
+          if (held.has(instruction) || (row > 0 && isShared(instruction))) return;
+          if (instruction.op === 'load') code.push(...here(startOf(instruction.buffer, row)), ...load);
+          else if ('args' in instruction) code.push(...operation(instruction, ofRow));
+          code.push(...wasm.set(ofRow[i]));
+        });
+        for (const { buffer, value } of stage.stores) code.push(...here(startOf(buffer, row)), ...get(ofRow[value]), ...store);
+        sums.register.forEach(({ value }, i) => {
+          const masked: Code = mode === 'lane' ? [...wasm.firstLaneMask, ...wasm.and] : [];
+          code.push(...get(registers[i][register]), ...get(ofRow[value]), ...masked, ...wasm.add, ...wasm.set(registers[i][register]));
+        });
       });
-      for (const { buffer, value } of stage.stores) code.push(...here(startOf(buffer)), ...get(values[value]), ...store);
       for (const { buffer, value } of sums.memory) {
         const target = here(partialStart.get(buffer)!);
-        code.push(...target, ...target, ...load, ...get(values[value]), ...wasm.add, ...store);
+        const ofRows = values.flatMap((ofRow, row) => [...get(ofRow[value]), ...(row > 0 ? wasm.add : [])]);
+        code.push(...target, ...target, ...load, ...ofRows, ...wasm.add, ...store);
       }
-      sums.register.forEach(({ value }, i) => {
-        const masked: Code = mode === 'lane' ? [...wasm.firstLaneMask, ...wasm.and] : [];
-        code.push(...get(registers[i][register]), ...get(values[value]), ...masked, ...wasm.add, ...wasm.set(registers[i][register]));
-      });
       return code;
     };
     const loop = (mode: Lanes, count: number): Code => {
@@ -142,7 +152,7 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
     return [
       ...assign(end, shiftLeft(length, 2)),
       ...assign(offset, i32(0)),
-      ...[...start].flatMap(([buffer, base]) => assign(base, address(buffer))),
+      ...start.flatMap((ofRow, row) => [...ofRow].flatMap(([buffer, base]) => assign(base, address(buffer, row)))),
       ...[...partialStart].flatMap(([buffer, base]) => assign(base, partial(buffer, sums.neuron))),
       ...registers.flat().flatMap((register) => assign(register, wasm.splatConst(0))),
       ...loops,
@@ -207,7 +217,6 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
     const eachNeuron = (body: Code): Code => forLoop(neuron, get(neuronStart), get(neuronEnd), i32(1), body);
     const finish = (buffer: Buffer): Code => eachNeuron([...at(buffer, get(neuron)), ...accumulator(buffer, get(neuron)), ...wasm.f64Load(0), ...wasm.f32Demote, ...wasm.f32Store(0)]);
 
-    let rowBody: Code;
     if (form === 'columns') {
       // The float32 sums of some rows go over to float64, two neurons at a time.
       const gather = neuronSums.flatMap(({ buffer }) => {
@@ -228,19 +237,28 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
         ];
       });
       const firstNeuron = times(get(outer), get(size.neuronsInner));
-      rowBody = [
-        ...inBlocks(tensorSums, get(size.neuronsInner), (from, length) =>
-          segment(stage, held, length,
-            (buffer) => at(buffer, plus(buffer.domain === 'neuron' ? firstNeuron : times(get(row), get(size.neuronsInner)), from)),
-            { register: tensorSums, memory: neuronSums, neuron: plus(firstNeuron, from) })),
-        ...assign(row, plus(get(row), i32(1))),
-        ...(gather.length > 0
-          ? ifThen([...get(row), ...i32(laneBlock - 1), ...wasm.i32And, ...i32(0), ...wasm.i32Equal], gather)
-          : []),
-      ];
+      // The rows of one `outer` meet the same neurons: several at once share the work on neuron values.
+      const inOuter = local('i32');
+      const waiting = local('i32');
+      const rowsOfOuter = times(get(size.before), get(size.between));
+      const rowAt = (index: Code): Code => plus(times(plus(times(quotient(index, get(size.between)), get(size.neuronsOuter)), get(outer)), get(size.between)), remainder(index, get(size.between)));
+      const someRows = (count: number): Code => {
+        const rows = Array.from({ length: count }, () => local('i32'));
+        return whileLoop([...plus(get(inOuter), i32(count - 1)), ...rowsOfOuter, ...wasm.i32LessUnsigned], [
+          ...rows.flatMap((target, k) => assign(target, rowAt(plus(get(inOuter), i32(k))))),
+          ...inBlocks(tensorSums, get(size.neuronsInner), (from, length) =>
+            segment(stage, held, length,
+              (buffer, k) => at(buffer, plus(buffer.domain === 'neuron' ? firstNeuron : times(get(rows[k]), get(size.neuronsInner)), from)),
+              { register: tensorSums, memory: neuronSums, neuron: plus(firstNeuron, from) }, count), count),
+          ...assign(inOuter, plus(get(inOuter), i32(count))),
+          ...assign(waiting, plus(get(waiting), i32(count))),
+          ...(gather.length > 0 ? ifThen([...i32(laneBlock - rowsAtOnce), ...get(waiting), ...wasm.i32LessUnsigned], [...gather, ...assign(waiting, i32(0))]) : []),
+        ]);
+      };
       return [
-        ...code, ...neuronSums.flatMap(({ buffer }) => clear(buffer)), ...assign(row, i32(0)),
-        ...rows(rowBody), ...gather, ...neuronSums.flatMap(({ buffer }) => finish(buffer)),
+        ...code, ...neuronSums.flatMap(({ buffer }) => clear(buffer)), ...assign(waiting, i32(0)),
+        ...forLoop(outer, i32(0), get(size.neuronsOuter), i32(1), [...assign(inOuter, i32(0)), ...someRows(rowsAtOnce), ...someRows(1)]),
+        ...gather, ...neuronSums.flatMap(({ buffer }) => finish(buffer)),
       ];
     }
 
@@ -264,17 +282,12 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
       ...inBlocks(stage.sums, get(size.after), (from, length) =>
         segment(stage, runHeld, length, (buffer) => at(buffer, minus(plus(get(element), from), buffer.role === 'scratch' ? get(blockElement) : i32(0))), { ...noSums, register: stage.sums, neuron: get(neuron) })),
     ];
-    rowBody = [...forLoop(inner, get(blockStart), get(blockEnd), i32(1), run), ...assign(row, plus(get(row), i32(1)))];
+    const rowBody = [...forLoop(inner, get(blockStart), get(blockEnd), i32(1), run), ...assign(row, plus(get(row), i32(1)))];
     return [
       ...code, ...neuronSums.flatMap(({ buffer }) => clear(buffer)), ...assign(row, i32(0)), ...assign(blockElement, times(get(blockStart), get(size.after))),
-      ...rows(rowBody), ...neuronSums.flatMap(({ buffer }) => finish(buffer)),
+      ...forLoop(before, i32(0), get(size.before), i32(1), forLoop(outer, i32(0), get(size.neuronsOuter), i32(1), forLoop(between, i32(0), get(size.between), i32(1), rowBody))),
+      ...neuronSums.flatMap(({ buffer }) => finish(buffer)),
     ];
-
-    function rows(body: Code): Code {
-      return forLoop(before, i32(0), get(size.before), i32(1),
-        forLoop(outer, i32(0), get(size.neuronsOuter), i32(1),
-          forLoop(between, i32(0), get(size.between), i32(1), body)));
-    }
   }
 
   function neuronStage(stage: Stage): Code {

@@ -35,11 +35,11 @@ export const wasm = {
   i32Const: (value: number): Code => [0x41, ...signed(value)],
   i32Load: (offset: number): Code => [0x28, ...memory(offset)],
   i32LessUnsigned: [0x49],
-  i32Equal: [0x46],
   i32Add: [0x6a],
   i32Sub: [0x6b],
   i32Mul: [0x6c],
-  i32And: [0x71],
+  i32DivUnsigned: [0x6e],
+  i32RemUnsigned: [0x70],
   i32ShiftLeft: [0x74],
   f32Load: (offset: number): Code => [0x2a, ...memory(offset)],
   f32Store: (offset: number): Code => [0x38, ...memory(offset)],
@@ -79,6 +79,8 @@ export const assign = (target: number, value: Code): Code => [...value, ...wasm.
 export const plus = (a: Code, b: Code): Code => [...a, ...b, ...wasm.i32Add];
 export const minus = (a: Code, b: Code): Code => [...a, ...b, ...wasm.i32Sub];
 export const times = (a: Code, b: Code): Code => [...a, ...b, ...wasm.i32Mul];
+export const quotient = (a: Code, b: Code): Code => [...a, ...b, ...wasm.i32DivUnsigned];
+export const remainder = (a: Code, b: Code): Code => [...a, ...b, ...wasm.i32RemUnsigned];
 export const shiftLeft = (a: Code, bits: number): Code => [...a, ...wasm.i32Const(bits), ...wasm.i32ShiftLeft];
 export const smaller = (a: Code, b: Code): Code => [...a, ...b, ...a, ...b, ...wasm.i32LessUnsigned, ...wasm.select];
 
