@@ -27,29 +27,16 @@ const operations: Record<Exclude<Instruction['op'], 'load' | 'constant' | 'scala
 /** Values that one float32 sum may cover: 32 equal ones are at most 5e-7 off. */
 const sumBlock = 32;
 
-/** True if two axes that are apart number the neurons. */
-const areApart = ({ size, neuronsOuter, between }: Layout): boolean => size > 0 && neuronsOuter > 1 && between > 1;
-
 /**
- * Shapes in which values of each domain broadcast against each other: elements have the axes [before, neurons, after].
- * On webgpu some operations know no tensor of more than four axes, and a blocked sum adds one.
+ * Shapes in which values of each domain broadcast against each other. They have three axes: on webgpu some operations
+ * know no tensor of more than four, and a blocked sum adds one.
  */
-const viewOf = (layout: Layout): Record<DeviceDomain, number[]> => {
-  const { before, between, after, neurons, fanIn } = layout;
-  return { element: areApart(layout) ? [fanIn, neurons, 1] : [before * between, neurons, after], neuron: [1, neurons, 1], tensor: [1, 1, 1] };
-};
+const viewOf = ({ before, between, neurons, after }: Layout): Record<DeviceDomain, number[]> =>
+  ({ element: [before * between, neurons, after], neuron: [1, neurons, 1], tensor: [1, 1, 1] });
 
-/** Elements in the order of the view: axes that are apart come together. */
-function toView(x: Tensor, layout: Layout): Tensor {
-  const { before, neuronsOuter, between, neuronsInner, after } = layout;
-  return areApart(layout) ? transpose(reshape(x, [before, neuronsOuter, between, neuronsInner, after]), [0, 2, 4, 1, 3]) : x;
-}
-
-/** The way back. */
-function fromView(x: Tensor, layout: Layout): Tensor {
-  const { before, neuronsOuter, between, neuronsInner, after } = layout;
-  return areApart(layout) ? transpose(reshape(x, [before, between, after, neuronsOuter, neuronsInner]), [0, 3, 1, 4, 2]) : x;
-}
+/** Exchanges two neighbouring axes behind `before`: so axes that number the neurons but are apart come together, and part again. */
+const exchange = (x: Tensor, { before, neuronsInner, after }: Layout, first: number, second: number): Tensor =>
+  x.size > 0 && first > 1 && second > 1 ? transpose(reshape(x, [before, first, second, neuronsInner * after]), [0, 2, 1, 3]) : x;
 
 /** The sum over one axis, block by block; keeps the axis. */
 function blockedSum(x: Tensor, axis: number): Tensor {
@@ -81,10 +68,11 @@ export function runOps(
   sums: (buffer: Buffer) => Tensor | undefined = () => undefined,
 ): Map<Buffer, Tensor> {
   const view = viewOf(layout);
+  const { neuronsOuter, between } = layout;
   const results = new Map<Buffer, Tensor>();
   tidy(() => {
     const memory = new Map<Buffer, Tensor>();
-    const read = (buffer: Buffer): Tensor => memory.get(buffer) ?? reshape(buffer.domain === 'element' ? toView(inputs(buffer), layout) : inputs(buffer), view[buffer.domain]);
+    const read = (buffer: Buffer): Tensor => memory.get(buffer) ?? reshape(buffer.domain === 'element' ? exchange(inputs(buffer), layout, neuronsOuter, between) : inputs(buffer), view[buffer.domain]);
     for (const stage of plan.stages) {
       // No tfjs operation sees a tensor of size 0: broadcasts of one fail, and on the wasm backend they spoil the heap.
       const nothing = view[stage.domain].includes(0) ? zeros(view[stage.domain]) : undefined;
@@ -107,7 +95,7 @@ export function runOps(
       }
     }
     for (const [buffer, value] of results) {
-      const result = buffer.domain === 'element' ? fromView(value, layout) : value;
+      const result = buffer.domain === 'element' ? exchange(value, layout, between, neuronsOuter) : value;
       results.set(buffer, buffer.role === 'reading' ? result.clone() : reshape(result, inputs(buffer).shape));
     }
     return [...results.values()];
