@@ -41,6 +41,6 @@ export class AdamW extends FusedOptimizer {
 
   constructor(options: AdamWOptions) {
     const rule = adamW(rrcForm(options?.rrc));
-    super('AdamW', { weightDecay: 0.01, decoupled: true, hyperparameters: { ...adamHyperparameters, rrc: rrcOption }, numbers: rrcNumbers(options?.rrc), rule: () => rule }, options);
+    super('AdamW', { weightDecay: 0.01, decoupled: true, hyperparameters: { ...adamHyperparameters, rrc: rrcOption }, numbers: (step) => rrcNumbers('AdamW', options.rrc, step), rule: () => rule }, options);
   }
 }

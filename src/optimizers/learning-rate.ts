@@ -19,11 +19,17 @@ export function rateAt(owner: string, option: string, rate: LearningRate, step: 
   return value;
 }
 
+const isPlainObject = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const mapEntries = (object: Record<string, unknown>, map: (name: string, value: unknown) => unknown): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(object).map(([name, value]) => [name, map(name, value)]));
+
 /** An option's value as plain JSON; of functions only schedules have such a form. */
 export function optionConfig(owner: string, option: string, value: unknown): unknown {
+  if (isPlainObject(value)) return mapEntries(value, (name, part) => optionConfig(owner, `${option}.${name}`, part));
   if (typeof value !== 'function') return value;
   if (isSchedule(value as LearningRate)) return (value as Schedule).spec;
-  throw new Error(`${owner}: ${option} is a plain function, which cannot be saved; use a schedule of tfjs-warmup/schedules`);
+  throw new Error(`${owner}: ${option} is a plain function, which cannot be saved; a schedule of tfjs-warmup/schedules, a number or a name can`);
 }
 
 type Revive = (spec: ScheduleSpec) => Schedule;
@@ -35,11 +41,12 @@ export const setScheduleReviver = (reviver: Revive): void => {
   revive = reviver;
 };
 
-const isSpec = (config: unknown): config is ScheduleSpec => typeof config === 'object' && config !== null && 'kind' in config;
+const isSpec = (config: object): config is ScheduleSpec => 'kind' in config;
 
 /** An option's value from plain JSON. */
 export function optionFromConfig(owner: string, option: string, config: unknown): unknown {
-  if (!isSpec(config)) return config;
+  if (!isPlainObject(config)) return config;
+  if (!isSpec(config)) return mapEntries(config, (name, part) => optionFromConfig(owner, `${option}.${name}`, part));
   if (!revive) throw new Error(`${owner}: ${option} was saved as a schedule; call registerOptimizers() before loading`);
   return revive(config);
 }

@@ -36,7 +36,7 @@ export const lionAForm = ({ nesterov = true, biasCorrection = 'none', rrc }: Lio
  * c = beta^2 m + (1 - beta^2) g with Nesterov, else beta m + (1 - beta) g; m <- beta m + (1 - beta) g;
  * w <- (1 - learningRate weightDecay) w - learningRate f_t k sign(c), k = sqrt((1 - beta) / (1 + beta)), f_t the bias correction.
  *
- * Weight decay: default 0.1. Slots: m, of the variable's shape; with `rrc` five numbers more.
+ * Weight decay: default 0.1. Slots: m, of the variable's shape; with `rrc` five numbers more, unless it is given the ratio.
  *
  * A reconstruction: of the paper only abstract and captions could be read.
  *
@@ -52,6 +52,6 @@ export class LionA extends FusedOptimizer {
 
   constructor(options: LionAOptions) {
     const rule = lionA(lionAForm(options ?? {}));
-    super('LionA', { weightDecay: 0.1, decoupled: true, hyperparameters: lionAHyperparameters(), numbers: rrcNumbers(options?.rrc), rule: () => rule }, options);
+    super('LionA', { weightDecay: 0.1, decoupled: true, hyperparameters: lionAHyperparameters(), numbers: (step) => rrcNumbers('LionA', options.rrc, step), rule: () => rule }, options);
   }
 }

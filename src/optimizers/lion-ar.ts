@@ -12,7 +12,10 @@ export type LionAROptions = LionAOptions & {
   readonly rotation?: LearningRate;
   /** Whose equilibrium the derived angle is: 'adamw' or 'lion'. Default 'adamw'. */
   readonly equilibriumRate?: 'adamw' | 'lion';
-  /** True to turn by exactly the angle, false by its arc tangent, as the rotational variants do. Default false. */
+  /**
+   * True to turn by exactly the angle, false by its arc tangent, as the rotational variants do. Default false. A factor f
+   * of `rrc` multiplies the tangent: atan(f tan(angle)).
+   */
   readonly exactAngle?: boolean;
   /** Updates and weights without their mean. Default false. */
   readonly zeroMean?: boolean;
@@ -59,7 +62,7 @@ export class LionAR extends FusedOptimizer {
           zeroMean: flag(false),
           perNeuron: flag(true),
         },
-        numbers: rrcNumbers(options?.rrc),
+        numbers: (step) => rrcNumbers('LionAR', options.rrc, step),
         rule: (settings, layout) => (rotates('LionAR', settings, layout, form) ? turning : plain),
         expected: turning,
       },

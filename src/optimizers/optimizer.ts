@@ -1,5 +1,5 @@
 /** The base of all optimizers: options, counts, state and the order of a step. What an update is, its rule says. */
-import { backend, engine, Optimizer, randomNormal, scalar, util, type NamedTensorMap, type Scalar, type serialization, type Tensor, type Variable } from '@tensorflow/tfjs-core';
+import { backend, engine, Optimizer, randomNormal, scalar, tidy, util, type NamedTensorMap, type Scalar, type serialization, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import { check, checkCount, checkNames, checkNumber, show } from '../check.js';
 import { layoutOf, type Layout } from '../compiler/layout.js';
 import type { Plan } from '../compiler/plan.js';
@@ -36,8 +36,8 @@ export type Definition = {
   /** True if weights are multiplied by 1 - learningRate * weightDecay, which must not turn their sign. */
   readonly decoupled: boolean;
   readonly hyperparameters: Readonly<Record<string, Hyperparameter>>;
-  /** Numbers for the rule's host that are no hyperparameters by themselves. */
-  readonly numbers?: Readonly<Record<string, number>>;
+  /** Numbers of a step for the rule's host that are no hyperparameters by themselves. */
+  readonly numbers?: (step: number) => Readonly<Record<string, number>>;
   /** The rule of a variable; the same object for all variables that share it. */
   readonly rule: (settings: VariableSettings, layout: Layout) => Rule;
   /** The rule that at least one variable must get. */
@@ -373,7 +373,7 @@ export abstract class FusedOptimizer extends Optimizer {
       if (value === undefined || typeof value === 'string' || typeof value === 'object' || (typeof value === 'function' && !scheduled)) return [];
       return [[name, scheduled ? rateAt(this.#owner, name, value as LearningRate, this.iterations) : Number(value)] as const];
     });
-    return { ...Object.fromEntries(own), ...numbers };
+    return { ...Object.fromEntries(own), ...numbers?.(this.iterations) };
   }
 
   #job(variable: Variable, gradient: Tensor, rate: number, numbers: Readonly<Record<string, number>>): Job {
@@ -397,13 +397,14 @@ export abstract class FusedOptimizer extends Optimizer {
     }
     const next = chooseExecutor(this.options.executor as ExecutorChoice);
     const previous = this.#executor;
-    for (const [name, { slots }] of previous ? this.#entries : []) {
-      next.create(name, slots);
-      for (const slot of Object.keys(slots)) {
-        const tensor = previous!.read(name, slot);
-        next.write(name, slot, tensor);
-        tensor.dispose();
+    try {
+      for (const [name, { slots }] of previous ? this.#entries : []) {
+        next.create(name, slots);
+        for (const slot of Object.keys(slots)) tidy(() => next.write(name, slot, previous!.read(name, slot)));
       }
+    } catch (error) {
+      next.dispose();
+      throw error;
     }
     previous?.dispose();
     this.#executor = next;

@@ -33,7 +33,7 @@ export const adamW = (rrc?: RRCForm): Rule =>
     name: 'adamW',
     slots: { ...adamSlots, ...slotsFor(rrc) },
     roles: adamRoles,
-    host: (values) => ({ ...adamHost(values), ...(rrc ? rrcHost(values, values.beta1) : {}) }),
+    host: (values) => ({ ...adamHost(values), ...(rrc ? rrcHost(rrc, values, values.beta1) : {}) }),
     update: (values: Record<string, Expression>, s: Values) => {
       const { w, g, m, v, ...others } = values;
       if (!rrc) return adamUpdate({ w, g, m, v }, s);

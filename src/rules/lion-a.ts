@@ -40,7 +40,7 @@ export function lionAHost({ biasCorrection: correction, nesterov, rrc }: LionAFo
     inverse,
     decay: learningRate * weightDecay,
     stepSize: learningRate * inverse * (matchAdamW ? steadyStateSize(beta) : 1),
-    ...(rrc ? rrcHost(values, beta) : {}),
+    ...(rrc ? rrcHost(rrc, values, beta) : {}),
   };
 }
 

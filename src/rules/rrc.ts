@@ -16,6 +16,8 @@ import { biasCorrection } from './bias-correction.js';
 export type RRCForm = {
   /** True to use the sums of this very step, at the price of a second sweep; else those up to the step before. */
   readonly immediate: boolean;
+  /** True if the signal-to-noise ratio comes from outside, as `rrcSignalToNoise`, and no sums are needed. */
+  readonly given: boolean;
 };
 
 /** Running means of the two powers, of their weights, and of the weights times 1 - kappa; the factor that they give, 0 before the first step. */
@@ -23,17 +25,22 @@ const rrcSlots = { gradientPower: 'tensor', momentumPower: 'tensor', powerWeight
 type Slots = Record<keyof typeof rrcSlots, Expression>;
 
 /** The slots that a rule has more for its correction. */
-export const slotsFor = (rrc: RRCForm | undefined): Record<string, DeviceDomain> => (rrc ? rrcSlots : {});
+export const slotsFor = (rrc: RRCForm | undefined): Record<string, DeviceDomain> => (rrc && !rrc.given ? rrcSlots : {});
 
-/** Scalars; `rrcBatchSize` is 0 where it is not known. */
-export function rrcHost({ count, rrcBatchSize, rrcMinimum, rrcStart }: HostValues, beta: number) {
+/** Scalars; `rrcBatchSize` is 0 where it is not known, `rrcSignalToNoise` NaN where it is not known yet. */
+export function rrcHost({ given }: RRCForm, { count, rrcBatchSize, rrcMinimum, rrcStart, rrcSignalToNoise }: HostValues, beta: number): Record<string, number> {
+  const rrcInverseBatch = rrcBatchSize > 0 ? 1 / rrcBatchSize : 0;
+  if (given) {
+    const noise = 1 / (1 + rrcSignalToNoise);
+    return { rrcFactor: Number.isNaN(noise) ? rrcStart : Math.max(Math.sqrt(noise + (1 - noise) * rrcInverseBatch), rrcMinimum) };
+  }
   const correction = biasCorrection(beta, count + 1);
   const kappa = (((1 - beta) / (1 + beta)) * (2 - correction)) / correction;
   return {
     rrcDecay: beta,
     rrcNoiseShare: 1 - kappa,
     rrcMomentumScale: 1 / correction ** 2,
-    rrcInverseBatch: rrcBatchSize > 0 ? 1 / rrcBatchSize : 0,
+    rrcInverseBatch,
     rrcMinimum,
     rrcStart,
   };
@@ -46,7 +53,8 @@ const noInformation = 1e-6;
 export type Corrected = (x: Operand) => Expression;
 
 /** What multiplies with the factor for the learning rate, and the new slots; `momentum` is the updated running mean of g. */
-export function rrcCorrection(form: RRCForm, { g, momentum, ...slots }: Slots & { readonly g: Expression; readonly momentum: Expression }, s: Values): { corrected: Corrected; slots: Slots } {
+export function rrcCorrection(form: RRCForm, { g, momentum, ...slots }: Slots & { readonly g: Expression; readonly momentum: Expression }, s: Values): { corrected: Corrected; slots: Partial<Slots> } {
+  if (form.given) return { corrected: (x) => mul(s.rrcFactor, x), slots: {} };
   const power = tensorSum(square(g));
   const known = (old: Expression, next: Expression | number): Expression => select(equal(power, 0), old, mix(old, next, s.rrcDecay));
   const gradientPower = known(slots.gradientPower, power);

@@ -5,6 +5,7 @@ import {
   AdamW, GIAdam, LionA, LionAR, RotationalAdamW, RotationalLion, RotationalSGDM, type FusedOptimizer, type LionAROptions, type RotationalAdamWOptions, type RRCOptions,
 } from '../../src/optimizers/index.js';
 import { useBackend } from '../support/backends.js';
+import { linearWarmup } from '../../src/schedules/index.js';
 import { bell, expectSameBits } from '../support/numbers.js';
 import { stepWith, valuesOf, variableOf } from './tools.js';
 
@@ -103,8 +104,10 @@ describe('options', () => {
     [{ minimum: 1.5 }, 'rrc.minimum must lie in (0, 1], got 1.5'],
     [{ immediate: 1 as never }, 'rrc.immediate must be true or false, got 1'],
     [{ start: 'late' as never }, "rrc.start must be 'cautious' or 'none', got 'late'"],
-    [{ batch: 3 } as never, "rrc: unknown option 'batch', allowed are batchSize, minimum, immediate, start"],
-    [true as never, 'rrc: options must be an object with batchSize, minimum, immediate, start, got true'],
+    [{ batch: 3 } as never, "rrc: unknown option 'batch', allowed are batchSize, minimum, signalToNoise, immediate, start"],
+    [true as never, 'rrc: options must be an object with batchSize, minimum, signalToNoise, immediate, start, got true'],
+    [{ signalToNoise: -0.1 }, 'rrc.signalToNoise must lie in [0, Infinity], or be NaN while it is not known, got -0.1'],
+    [{ signalToNoise: 1, immediate: true }, 'rrc.immediate must be left out with signalToNoise, got true'],
   ])('rrc %j', (rrc, message) => {
     expect(() => new AdamW({ learningRate: 0.01, rrc })).toThrow(`AdamW: ${message}`);
     expect(() => new LionA({ learningRate: 0.01, rrc })).toThrow(`LionA: ${message}`);
@@ -158,6 +161,13 @@ test('a rate function trains, but says that it cannot be saved', () => {
   optimizer.dispose();
 });
 
+test('a signal-to-noise ratio that is none stops the step; as a function it cannot be saved, as a schedule it can', () => {
+  expectRefused(new LionA({ ...rates, rrc: { signalToNoise: () => -1 } }), 'LionA: rrc.signalToNoise at step 0 must lie in [0, Infinity], or be NaN while it is not known, got -1');
+  expect(() => new LionA({ ...rates, rrc: { signalToNoise: () => 1 } }).getConfig()).toThrow('LionA: rrc.signalToNoise is a plain function, which cannot be saved');
+  const schedule = linearWarmup({ peak: 1, warmupSteps: 4 });
+  expect(new LionA({ ...rates, rrc: { signalToNoise: schedule } }).getConfig().rrc).toEqual({ signalToNoise: schedule.spec });
+});
+
 test('every option of the family survives saving', () => {
   const optimizers = [
     new RotationalAdamW({ ...rates, zeroMean: false, perNeuron: false, updateNormDecay: 0.5, equilibriumRate: 'lion', groups: [{ match: 'a', neuronAxis: [0, 1], rotational: true }] }),
@@ -167,6 +177,7 @@ test('every option of the family survives saving', () => {
     new LionAR({ ...rates, rotation: 0.04, equilibriumRate: 'lion', exactAngle: true, zeroMean: true, perNeuron: false, biasCorrection: 'inverseNoise', rrc: { immediate: true, minimum: 0.1 } }),
     new GIAdam({ ...rates, initialScale: 2, initialization: 'random', seed: 9 }),
     new AdamW({ ...rates, rrc: {} }),
+    new AdamW({ ...rates, rrc: { signalToNoise: 3, batchSize: 8 } }),
   ];
   for (const optimizer of optimizers) {
     const config = JSON.parse(JSON.stringify(optimizer.getConfig())) as tf.serialization.ConfigDict;

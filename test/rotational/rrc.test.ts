@@ -75,6 +75,20 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
     expect(distance(immediate.slice(0, -1), late.slice(1))).toBeLessThan(1e-6);
   });
 
+  test('a ratio from elsewhere gives max(minimum, sqrt((1 + phi / B) / (1 + phi))) at once, and keeps no sums', async () => {
+    const gradients = gradientsOf(0.5, 100, 4);
+    const ratios = [NaN, 0.5, Infinity, 0];
+    const given = (options: RRCOptions) => factorsOf({ signalToNoise: (step) => ratios[step], ...options }, gradients);
+    expect(distance(given({}), [0.05, Math.sqrt(1 / 1.5), 0.05, 1])).toBeLessThan(1e-6);
+    expect(distance(given({ batchSize: 16, start: 'none' }), [1, Math.sqrt((1 + 0.5 / 16) / 1.5), 0.25, 1])).toBeLessThan(1e-6);
+    const variable = variableOf(zeros, [size]);
+    const optimizer = new LionA({ learningRate: 1, rrc: { signalToNoise: 1 }, executor });
+    stepWith(optimizer, [variable, gradients[0]]);
+    expect(Object.keys(await slotsOf(optimizer, variable)).sort()).toEqual(['count', 'm']);
+    optimizer.dispose();
+    variable.dispose();
+  });
+
   test('a gradient of zero keeps the factor', async () => {
     for (const immediate of [false, true]) {
       const variable = variableOf(zeros, [size]);
