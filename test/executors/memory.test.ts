@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RuleOptimizer, type FusedOptimizer } from '../../src/optimizers/index.js';
 import { defineRule, div, mul, neuronSum, sqrt, square, sub, tensorSum } from '../../src/rules/index.js';
-import { numbersTensor, numbersVariable, optimizers, stateOf, useBackend, wasmModule } from './tools.js';
+import { blocksLeft, numbersTensor, numbersVariable, optimizers, stateOf, useBackend, wasmModule } from './tools.js';
 
 const names = Object.keys(optimizers);
 const shapes = [[37], [16, 5], [], [3, 3, 2, 4]];
@@ -27,25 +27,6 @@ const step = () => optimizer.applyGradients(variables.map(({ name }, i) => ({ na
 function tearDown(): void {
   optimizer.dispose();
   tf.dispose([...variables, ...gradients]);
-}
-
-/** The blocks of the wasm heap that are allocated while `body` runs and not freed by its end. */
-function blocksLeft(body: () => void): number {
-  const wasm = wasmModule();
-  const { _malloc, _free } = wasm;
-  const live = new Set<number>();
-  vi.spyOn(wasm, '_malloc').mockImplementation((bytes) => {
-    const address = _malloc(bytes);
-    live.add(address >>> 0);
-    return address;
-  });
-  vi.spyOn(wasm, '_free').mockImplementation((address) => {
-    live.delete(address >>> 0);
-    _free(address);
-  });
-  body();
-  vi.restoreAllMocks();
-  return live.size;
 }
 
 /** Where a block of several MB would be put now. */

@@ -24,6 +24,30 @@ type Wasm = {
 
 export const wasmModule = (): Wasm => (tf.backend() as unknown as { wasm: Wasm }).wasm;
 
+/** The blocks of the wasm heap that are allocated while `body` runs and not freed by its end. */
+export function blocksLeft(body: () => void): number {
+  const wasm = wasmModule();
+  const { _malloc, _free } = wasm;
+  const live = new Set<number>();
+  Object.assign(wasm, {
+    _malloc(bytes: number): number {
+      const address = _malloc(bytes);
+      live.add(address >>> 0);
+      return address;
+    },
+    _free(address: number): void {
+      live.delete(address >>> 0);
+      _free(address);
+    },
+  });
+  try {
+    body();
+  } finally {
+    Object.assign(wasm, { _malloc, _free });
+  }
+  return live.size;
+}
+
 /** Numbers in [-1, 1) that look random and are the same in every process. */
 export function numbers(size: number, seed: number): Float32Array {
   let state = Math.imul(seed + 1, 0x9e3779b1);

@@ -7,7 +7,7 @@ import { gradientBuffer, variableBuffer } from '../../src/compiler/program.js';
 import { chooseExecutor } from '../../src/executors/choose.js';
 import { isWebGPUBackend } from '../../src/executors/webgpu-bridge.js';
 import { AdamW, Lion, RotationalAdamW, type FusedOptimizer } from '../../src/optimizers/index.js';
-import { numbers } from '../executors/tools.js';
+import { blocksLeft, numbers } from '../executors/tools.js';
 import { takeErrors } from './support/dawn.js';
 import { describeWebGPU } from './support/vitest.js';
 import { backend, makeAdamW, step, valuesOf, variableOf } from './tools.js';
@@ -93,6 +93,9 @@ describeWebGPU('state on the GPU', () => {
     const clear = `the state of '${variables[0].name}' is on the GPU and cannot be moved to another backend at once; while webgpu is the backend, save it with getWeights and wait for the data() of its tensors, then change the backend and give them to setWeights`;
     expect(() => train(optimizer, others, 0, 1)).toThrow(clear);
     await expect(optimizer.getWeights()).rejects.toThrow(clear);
+    const attempt = (): void => expect(() => optimizer.executorName).toThrow(clear);
+    if (away === 'wasm') expect(blocksLeft(attempt), 'what it leaves on the wasm heap').toBe(0);
+    else attempt();
 
     // Back on webgpu nothing has happened, and the way that the error names works.
     expect(await tf.setBackend('webgpu')).toBe(true);
