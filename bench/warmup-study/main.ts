@@ -1,7 +1,7 @@
+import { showProgress } from '../support/progress.js';
 import { stopBackend, useBackend } from './backend.js';
 import { findings, firstUpdateCells, firstUpdateHeader, firstUpdates } from './findings.js';
 import { help, parseOptions } from './options.js';
-import { showProgress } from './progress.js';
 import { writeReport } from './report.js';
 import { chosenExperiments, runStudy } from './study.js';
 import { cells, header, resultRows, textTable } from './table.js';

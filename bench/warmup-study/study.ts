@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { readFile } from 'node:fs/promises';
+import type { StepListener } from '../support/progress.js';
 import { readCorpus, validationFraction } from './data.js';
 import { experiments } from './experiments.js';
 import type { Settings } from './options.js';
@@ -22,9 +23,6 @@ export interface Study {
 }
 
 export const studyShape: TrainingShape = { layers: 2, width: 48, context: 32, batch: 16 };
-
-/** Is told of each step: the run's name, the step from 0 and its loss. */
-export type StepListener = (run: { name: string; seed: number }, step: number, loss: number) => void;
 
 export const chosenExperiments = ({ optimizers }: Settings) => experiments.filter(({ optimizer }) => optimizers.includes(optimizer));
 

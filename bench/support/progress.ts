@@ -1,14 +1,18 @@
 import { SingleBar, Presets } from 'cli-progress';
-import type { StepListener } from './study.js';
+
+/** Is told of each step: the run's name, the step from 0 and its loss. */
+export type StepListener = (run: { name: string; seed: number }, step: number, loss: number) => void;
 
 export interface Progress {
   step: StepListener;
+  /** Steps that will not come: those of a run that ended early. */
+  skip(steps: number): void;
   stop(): void;
 }
 
 /** A bar on a terminal; elsewhere, as in a log file, about ten plain lines a run. */
 export function showProgress({ runs, steps }: { runs: number; steps: number }, stream: NodeJS.WriteStream = process.stdout): Progress {
-  const total = runs * steps;
+  let total = runs * steps;
   const start = performance.now();
   let done = 0;
   const advance = (loss: number): { loss: string; speed: string; left: string } => {
@@ -16,12 +20,13 @@ export function showProgress({ runs, steps }: { runs: number; steps: number }, s
     const seconds = (performance.now() - start) / 1000;
     return { loss: loss.toFixed(3), speed: (done / seconds).toFixed(1), left: duration(((total - done) * seconds) / done) };
   };
-  return stream.isTTY ? bar(total, stream, advance) : lines(steps, stream, advance);
+  const skip = (skipped: number): number => (total -= skipped);
+  return stream.isTTY ? bar(total, stream, advance, skip) : { ...lines(steps, stream, advance), skip };
 }
 
 type Advance = (loss: number) => { loss: string; speed: string; left: string };
 
-function bar(total: number, stream: NodeJS.WriteStream, advance: Advance): Progress {
+function bar(total: number, stream: NodeJS.WriteStream, advance: Advance, skip: (steps: number) => number): Progress {
   const bar = new SingleBar(
     {
       stream,
@@ -38,11 +43,12 @@ function bar(total: number, stream: NodeJS.WriteStream, advance: Advance): Progr
   bar.start(total, 0, { run: 'starting', loss: '-', speed: '-', left: '-' });
   return {
     step: ({ name, seed }, _, loss) => bar.increment({ run: `${name.replace(', no warmup', '')}, seed ${seed}`, ...advance(loss) }),
+    skip: (steps) => bar.setTotal(skip(steps)),
     stop: () => bar.stop(),
   };
 }
 
-function lines(steps: number, stream: NodeJS.WriteStream, advance: Advance): Progress {
+function lines(steps: number, stream: NodeJS.WriteStream, advance: Advance): Omit<Progress, 'skip'> {
   const every = Math.ceil(steps / 10);
   return {
     step: ({ name, seed }, step, loss) => {

@@ -1,0 +1,65 @@
+import { SGDMomentum } from '../../src/optimizers/index.js';
+import { ProbeRecorder, sharpness } from '../../src/probes/index.js';
+import { constant, linearWarmup } from '../../src/schedules/index.js';
+import type { Images } from './data.js';
+import { hasDiverged } from './events.js';
+import { nameOf, type Experiment } from './experiments.js';
+import { Network } from './network.js';
+
+export interface Setup {
+  images: Images;
+  width: number;
+  seed: number;
+  /** Steps of a run that does not diverge. */
+  steps: number;
+  /** Steps between two measurements of the sharpness. */
+  every: number;
+}
+
+export interface Training {
+  initialSharpness: number;
+  peakRate: number;
+  /** Of each step `loss` and `learningRate`, of each `every`th also `sharpness`, all before the update. */
+  recorder: ProbeRecorder;
+}
+
+/** The peak rate follows from the first sharpness: it is measured more exactly than those that are only drawn. */
+const firstTolerance = 1e-3;
+
+/** The error of the value is of the order of the square of it. */
+const tolerance = 1e-2;
+
+/** Gradient descent on all images at once; the weights and the sharpness that it starts with are the seed's. */
+export async function train(experiment: Experiment, { images, width, seed, steps, every }: Setup, onStep: (step: number, loss: number) => void): Promise<Training> {
+  const { parametrization, c, warmupSteps } = experiment;
+  const network = new Network(images, parametrization, width, seed);
+  const { loss, variables } = network;
+  const recorder = new ProbeRecorder({ name: nameOf(experiment), kind: 'gd' });
+  try {
+    const first = await sharpness(loss, variables, { tolerance: firstTolerance });
+    const peakRate = c / first.value;
+    const schedule = warmupSteps > 0 ? linearWarmup({ peak: peakRate, warmupSteps }) : constant(peakRate);
+    const optimizer = new SGDMomentum({ learningRate: schedule, momentum: 0 });
+    try {
+      let measured = first;
+      let firstLoss: number | undefined;
+      for (let step = 0; step < steps; step++) {
+        const measures = step % every === 0;
+        if (measures && step > 0) measured = await sharpness(loss, variables, { tolerance, start: measured.vector });
+        const learningRate = optimizer.currentLearningRate;
+        const cost = optimizer.minimize(loss, true, variables)!;
+        const [value] = await cost.data();
+        cost.dispose();
+        recorder.log(step, { loss: value, learningRate, ...(measures && { sharpness: measured.value }) });
+        onStep(step, value);
+        firstLoss ??= value;
+        if (hasDiverged(value, firstLoss)) break;
+      }
+      return { initialSharpness: first.value, peakRate, recorder };
+    } finally {
+      optimizer.dispose();
+    }
+  } finally {
+    network.dispose();
+  }
+}
