@@ -1,6 +1,5 @@
 /**
- * The rotation that an optimizer with weight decay settles at, in radians a step, and settings of one optimizer that
- * give the rotation of another. Plain numbers, no tfjs.
+ * The rotation that an optimizer with weight decay settles at, in radians a step. Plain numbers, no tfjs.
  * Source: Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212) and its authors' code, `*_etar_func`.
  */
 import { check, checkNames, checkNumber } from '../check.js';
@@ -16,7 +15,7 @@ export type EquilibriumValues = {
 export type EquilibriumRate = 'adamw' | 'sgdm' | 'lion';
 
 /** The variance of beta1 m + (1 - beta1) g for unit noise, m its running mean with decay beta2. */
-const lionVariance = (beta1: number, beta2: number): number => (1 - beta1) ** 2 + (beta1 ** 2 * (1 - beta2)) / (1 + beta2);
+export const lionVariance = (beta1: number, beta2: number): number => (1 - beta1) ** 2 + (beta1 ** 2 * (1 - beta2)) / (1 + beta2);
 
 /** sqrt((1 - beta) / (1 + beta)): the steady-state RMS of an AdamW update without its learning rate. */
 export const steadyStateSize = (beta: number): number => Math.sqrt((1 - beta) / (1 + beta));
@@ -33,7 +32,8 @@ export const equilibriumRates = Object.keys(rates) as EquilibriumRate[];
  * The expected rotation of a weight vector per step in equilibrium, in radians.
  *
  * adamw: sqrt(2 eta lambda (1 - beta1) / (1 + beta1)); sgdm: sqrt(2 eta lambda / (1 + beta1)), beta1 its momentum;
- * lion: sqrt(pi eta lambda ((1 - beta1)^2 + beta1^2 (1 - beta2) / (1 + beta2))).
+ * lion: sqrt(pi eta lambda ((1 - beta1)^2 + beta1^2 (1 - beta2) / (1 + beta2))), which
+ * takes it that momentum forgets sooner than weights: the rotation lies above it by the share eta lambda / (2 (1 - beta2)).
  *
  * @throws for an unknown kind, a rate or decay below 0, or a beta outside [0, 1).
  * @see Kosson et al., Rotational equilibrium (arXiv 2305.17212), Table 1.
@@ -60,50 +60,3 @@ export function rateFunction(owner: string, rate: EquilibriumRate | ((values: Eq
     return rotation;
   };
 }
-
-type Decayed = { readonly learningRate: number; readonly weightDecay: number };
-
-/**
- * Lion's settings with the update size and the equilibrium rotation of AdamW's.
- *
- * eta' = eta k, lambda' = 2 eta lambda k^2 / (pi eta' q), k = sqrt((1 - beta1) / (1 + beta1)), q Lion's variance.
- *
- * @see Kosson et al. (arXiv 2305.17212), Table 1; the conversion is derived from it.
- * @example
- * const lion = new Lion({ ...lionFromAdamW({ learningRate: 1e-3, weightDecay: 0.1 }) });
- */
-export function lionFromAdamW({ learningRate, weightDecay, beta1 = 0.9, lion = { beta1: 0.9, beta2: 0.99 } }: Decayed & { readonly beta1?: number; readonly lion?: { readonly beta1: number; readonly beta2: number } }): Decayed {
-  const size = steadyStateSize(beta1);
-  return { learningRate: learningRate * size, weightDecay: (2 * weightDecay * size) / (Math.PI * lionVariance(lion.beta1, lion.beta2)) };
-}
-
-/**
- * AdamW's settings with the update size and the equilibrium rotation of Lion's: the inverse of `lionFromAdamW`.
- *
- * @example
- * const adamW = new AdamW({ ...adamWFromLion({ learningRate: 1e-4, weightDecay: 1 }) });
- */
-export function adamWFromLion({ learningRate, weightDecay, beta1 = 0.9, lion = { beta1: 0.9, beta2: 0.99 } }: Decayed & { readonly beta1?: number; readonly lion?: { readonly beta1: number; readonly beta2: number } }): Decayed {
-  const size = steadyStateSize(beta1);
-  return { learningRate: learningRate / size, weightDecay: (weightDecay * Math.PI * lionVariance(lion.beta1, lion.beta2)) / (2 * size) };
-}
-
-/**
- * The `rotation` of LionAR that equals AdamW's equilibrium rotation, in radians a step.
- *
- * @example
- * const lionAR = new LionAR({ learningRate: 3e-3, rotation: rotationFromAdamW({ learningRate: 0.01, weightDecay: 0.1 }) });
- */
-export const rotationFromAdamW = ({ learningRate, weightDecay, beta1 = 0.9 }: Decayed & { readonly beta1?: number }): number =>
-  rates.adamw({ learningRate, weightDecay, beta1, beta2: 0 });
-
-/**
- * The weight decay with which AdamW settles at a rotation of LionAR.
- *
- * lambda = rotation^2 (1 + beta1) / (2 eta (1 - beta1)).
- *
- * @example
- * const weightDecay = weightDecayFromRotation({ rotation: 0.04, learningRate: 0.01 });
- */
-export const weightDecayFromRotation = ({ rotation, learningRate, beta1 = 0.9 }: { readonly rotation: number; readonly learningRate: number; readonly beta1?: number }): number =>
-  (rotation / steadyStateSize(beta1)) ** 2 / (2 * learningRate);

@@ -5,10 +5,8 @@ export {
 export { defineRule, type HostValues, type NewValues, type Roles, type Rule, type RuleOptions, type Values } from '../compiler/rule.js';
 export { RuleOptimizer, type RuleOptimizerOptions } from '../optimizers/rule-optimizer.js';
 export { adamW } from './adamw.js';
-export {
-  adamWFromLion, equilibriumRotation, lionFromAdamW, rotationFromAdamW, weightDecayFromRotation,
-  type EquilibriumRate, type EquilibriumValues,
-} from './equilibrium.js';
+export { adamWFromLion, lionFromAdamW, rotationFromAdamW, weightDecayFromRotation } from './converters.js';
+export { equilibriumRotation, type EquilibriumRate, type EquilibriumValues } from './equilibrium.js';
 export { giAdam } from './gi-adam.js';
 export { lionA } from './lion-a.js';
 export { lionAR } from './lion-ar.js';

@@ -33,6 +33,17 @@ describe('equilibriumRotation', () => {
     expect(() => equilibriumRotation({ kind: 'lion', learningRate: -1, weightDecay: 0 })).toThrow('equilibriumRotation: learningRate must lie in [0, Infinity), got -1');
   });
 
+  test.each<[() => unknown, string]>([
+    [() => lionFromAdamW({ learningRate: 0, weightDecay: 0.1 }), 'lionFromAdamW: learningRate must lie in (0, Infinity), got 0'],
+    [() => lionFromAdamW({ learningRate: 1, weightDecay: 0.1, lion: { beta1: 0.9, beta2: 1 } }), 'lionFromAdamW: lion: beta2 must lie in [0, 1), got 1'],
+    [() => adamWFromLion({ learningRate: 1, weightDecay: -1 }), 'adamWFromLion: weightDecay must lie in [0, Infinity), got -1'],
+    [() => rotationFromAdamW({ learningRate: 1 } as never), 'rotationFromAdamW: weightDecay must lie in [0, Infinity), got undefined'],
+    [() => weightDecayFromRotation({ rotation: 0.04, learningRate: 0 }), 'weightDecayFromRotation: learningRate must lie in (0, Infinity), got 0'],
+    [() => weightDecayFromRotation({ rotation: 0.04, learningRate: 1, beta: 0.9 } as never), "weightDecayFromRotation: unknown option 'beta', allowed are rotation, learningRate, beta1"],
+  ])('bad input to converters %#', (convert, message) => {
+    expect(convert).toThrow(message);
+  });
+
   test('settings converted there and back are the same, and both have one rotation and one size of update', () => {
     for (const beta1 of [0.8, 0.9, 0.95]) {
       for (const lion of [{ beta1: 0.9, beta2: 0.99 }, { beta1: 0.95, beta2: 0.98 }]) {
