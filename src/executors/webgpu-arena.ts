@@ -33,7 +33,16 @@ export class Arena {
     const bytes = Math.max(4 * this.#used, 16);
     const old = this.#buffer;
     if (old && old.size >= bytes) return old;
-    const grown = this.#bridge.device.createBuffer({ label: 'tfjs-warmup state', size: bytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
+    const { device } = this.#bridge;
+    device.pushErrorScope('out-of-memory');
+    const grown = device.createBuffer({ label: 'tfjs-warmup state', size: bytes, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
+    device.popErrorScope().then(
+      (error) => {
+        if (error) this.#bridge.failure ??= new Error(`the device has no memory for ${bytes} bytes of optimizer state in one buffer: ${error.message}`);
+      },
+      // The device is lost: there is nothing to say of its memory.
+      () => undefined,
+    );
     if (old) {
       this.#bridge.copy((encoder) => encoder.copyBufferToBuffer(old, 0, grown, 0, old.size));
       this.#bridge.submit();

@@ -51,6 +51,8 @@ function lossOf(device: GPUDevice): { readonly message?: string } {
 }
 
 export class WebGPUBridge {
+  /** Why no further step can run: what the device refuses it tells only later. */
+  failure: Error | undefined;
   readonly #backend: Backend;
   readonly #loss: { readonly message?: string };
 

@@ -42,7 +42,6 @@ export class WebGPUExecutor implements Executor {
   readonly #schedules: Ready[] = [];
   /** The dynamic offset of the records, handed over at every dispatch. */
   readonly #offset = new Uint32Array(1);
-  #failure: Error | undefined;
 
   constructor(bridge: WebGPUBridge) {
     this.#bridge = bridge;
@@ -132,9 +131,9 @@ export class WebGPUExecutor implements Executor {
   #checkAlive(): void {
     const { loss } = this.#bridge;
     if (loss !== undefined) {
-      this.#failure ??= new Error(`the webgpu device is lost (${loss}); make a new backend, and give an optimizer on it with setWeights what getWeights had saved`);
+      this.#bridge.failure ??= new Error(`the webgpu device is lost (${loss}); make a new backend, and give an optimizer on it with setWeights what getWeights had saved`);
     }
-    if (this.#failure) throw this.#failure;
+    if (this.#bridge.failure) throw this.#bridge.failure;
   }
 
   #readyFor(jobs: readonly Job[], stepWide: StepWideStage | undefined): Ready {
@@ -168,7 +167,7 @@ export class WebGPUExecutor implements Executor {
       placeOf: (arena, name, words) => this.#placeOf(arena, name, words),
       pipeline: (name, code, bindings) => {
         const pipeline = pipelineFor(device, name, code, bindings);
-        void pipeline.refusal.then((refusal) => (this.#failure ??= refusal));
+        void pipeline.refusal.then((refusal) => (this.#bridge.failure ??= refusal));
         return pipeline;
       },
     } satisfies Surroundings);

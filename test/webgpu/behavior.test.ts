@@ -1,9 +1,11 @@
 /** The webgpu executor as a user meets it: backends that change, state that is saved, model.fit, and what goes wrong. */
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, expect, it, vi } from 'vitest';
+import { sub } from '../../src/compiler/expression.js';
 import { layoutOf } from '../../src/compiler/layout.js';
 import type { Plan } from '../../src/compiler/plan.js';
-import { gradientBuffer, variableBuffer } from '../../src/compiler/program.js';
+import { gradientBuffer, planUpdate, variableBuffer } from '../../src/compiler/program.js';
+import { defineRule } from '../../src/compiler/rule.js';
 import { chooseExecutor } from '../../src/executors/choose.js';
 import { isWebGPUBackend } from '../../src/executors/webgpu-bridge.js';
 import { AdamW, Lion, RotationalAdamW, type FusedOptimizer } from '../../src/optimizers/index.js';
@@ -212,6 +214,26 @@ describeWebGPU('a shader that the device refuses', () => {
     }
     // What was encoded with the broken pipeline is what the device complains about, not the shader.
     expect(takeErrors().join()).toMatch(/Invalid ComputePipeline "tfjs-warmup mine"/);
+    expect(await valuesOf(w)).toEqual([1, 2, 3]);
+    tf.dispose([w, g]);
+  });
+});
+
+describeWebGPU('state for which the device has no memory', () => {
+  // A GPU may have as much as it lets one bind; the software driver does not.
+  it.skipIf(process.env.TFJS_WARMUP_VULKAN === 'system')('is an error at the next step, with its size', async () => {
+    const [w, g] = [variableOf([1, 2, 3]), tf.tensor1d([1, 1, 1])];
+    const bytes = backend().device.limits.maxStorageBufferBindingSize;
+    const executor = chooseExecutor('auto');
+    executor.create(w.name, { huge: [bytes / 4] });
+    const plan = planUpdate(defineRule({ name: 'plain', update: (values) => ({ w: sub(values.w, values.g) }) }), false);
+    const job = { variable: w, gradient: g, plan, layout: layoutOf('test', [3], 0), values: {} };
+    executor.step([job]);
+    await w.data();
+    expect(() => executor.step([job])).toThrow(new RegExp(`^the device has no memory for ${bytes} bytes of optimizer state in one buffer: .*`));
+    executor.dispose();
+    // What was encoded with the buffer is what the device complains about, not the missing memory.
+    expect(takeErrors().join()).toMatch(/Invalid Buffer "tfjs-warmup state"/);
     expect(await valuesOf(w)).toEqual([1, 2, 3]);
     tf.dispose([w, g]);
   });
