@@ -35,8 +35,11 @@ export type RepresentationChange = {
   readonly layers: Readonly<Record<string, LayerChange>>;
 };
 
+/** A call of a layer: tied weights are used by several maps. */
+type Call = { readonly apply: LinearMap['apply']; readonly inputs: Tensor };
+
 /** A layer as seen in one forward pass: a shared one is called several times. */
-type Seen = { readonly map: LinearMap; readonly weights: Tensor; readonly inputs: Tensor[] };
+type Seen = { readonly weights: Tensor; readonly calls: Call[] };
 
 /**
  * The relative change of representations (RRC) that an update makes on a probe batch.
@@ -89,7 +92,10 @@ export async function representationChange<Inputs = Tensor | Tensor[]>(
     const layers = await Promise.all(
       [...before.layers].map(async ([name, layer]) => {
         const again = after.layers.get(name);
-        if (!again) throw new Error(`${owner}: ${show(name)} was measured before the update and not after it; the network must call the same layers each time`);
+        const [times, timesAfter] = [layer, again].map((seen) => seen?.calls.length ?? 0);
+        if (!again || times !== timesAfter) {
+          throw new Error(`${owner}: ${show(name)} was measured in ${times} ${times === 1 ? 'call' : 'calls'} before the update and ${timesAfter} after it; the network must call the same layers each time`);
+        }
         return [name, await layerChange(layer, again)] as const;
       }),
     );
@@ -102,11 +108,10 @@ export async function representationChange<Inputs = Tensor | Tensor[]>(
 /** The outputs and what went into each layer; all tensors are held. */
 function forwardPass<Inputs>(owner: string, target: LayersModelLike | Forward<Inputs>, inputs: Inputs, hold: (tensor: Tensor) => Tensor): { outputs: Tensor[]; layers: Map<string, Seen> } {
   const layers = new Map<string, Seen>();
-  const see = (map: LinearMap, given: Tensor): void => {
-    const { name } = map.weights;
-    const known = layers.get(name);
-    if (known) known.inputs.push(hold(given));
-    else layers.set(name, { map, weights: hold(map.weights), inputs: [hold(given)] });
+  const see = ({ weights, apply }: LinearMap, given: Tensor): void => {
+    const layer = layers.get(weights.name) ?? { weights: hold(weights), calls: [] };
+    layer.calls.push({ apply, inputs: hold(given) });
+    layers.set(weights.name, layer);
   };
   const outputs = tidy(() => (isLayersModel(target) ? throughModel(target, inputs as Tensor | Tensor[], see) : throughFunction(owner, target, inputs, see)).map(hold));
   return { outputs, layers };
@@ -130,12 +135,11 @@ function throughFunction<Inputs>(owner: string, forward: Forward<Inputs>, inputs
 }
 
 async function layerChange(before: Seen, after: Seen): Promise<LayerChange> {
-  const { map, weights, inputs } = before;
-  const outputsOf = (given: readonly Tensor[], by: Tensor): Tensor[] => given.map((x) => map.apply(x, by));
+  const { weights, calls } = before;
+  const outputsOf = (made: readonly Call[], by: Tensor): Tensor[] => made.map(({ apply, inputs }) => apply(inputs, by));
   const sets = tidy(() => {
     const change = sub(after.weights, weights);
-    const outputs = outputsOf(inputs, weights);
-    return { change, outputs, changed: outputsOf(inputs, change), after: outputsOf(after.inputs, after.weights) };
+    return { change, outputs: outputsOf(calls, weights), changed: outputsOf(calls, change), after: outputsOf(after.calls, after.weights) };
   });
   try {
     const [changed, output, dW, w] = await Promise.all([sets.changed, sets.outputs, [sets.change], [weights]].map(jointNorm));
