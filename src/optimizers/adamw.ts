@@ -1,6 +1,7 @@
 import { adamW } from '../rules/adamw.js';
 import { beta, epsilon } from './hyperparameters.js';
-import { FusedOptimizer, type CommonOptions } from './optimizer.js';
+import { FusedOptimizer } from './optimizer.js';
+import type { CommonOptions } from './options.js';
 import { rrcForm, rrcNumbers, rrcOption, type RRCOptions } from './rrc.js';
 
 export type AdamOptions = CommonOptions & {

@@ -1,4 +1,5 @@
 export { AdamW, type AdamWOptions } from './adamw.js';
+export type { Description } from './entry.js';
 export { GIAdam, type GIAdamOptions } from './gi-adam.js';
 export type { Group, VariableSettings } from './groups.js';
 export type { LearningRate } from './learning-rate.js';
@@ -6,7 +7,8 @@ export { LionA, type LionAOptions } from './lion-a.js';
 export { LionAR, type LionAROptions } from './lion-ar.js';
 export { Lion, type LionOptions } from './lion.js';
 export { measureStep } from './measure-step.js';
-export { FusedOptimizer, type CommonOptions, type Description } from './optimizer.js';
+export type { CommonOptions } from './options.js';
+export { FusedOptimizer } from './optimizer.js';
 export { RAdam, type RAdamOptions } from './radam.js';
 export { registerOptimizers } from './register.js';
 export { RotationalAdamW, type RotationalAdamWOptions } from './rotational-adamw.js';

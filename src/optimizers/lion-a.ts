@@ -1,6 +1,7 @@
 import { lionA, type BiasCorrection } from '../rules/lion-a.js';
 import { beta, flag, oneOf } from './hyperparameters.js';
-import { FusedOptimizer, type CommonOptions } from './optimizer.js';
+import { FusedOptimizer } from './optimizer.js';
+import type { CommonOptions } from './options.js';
 import { rrcForm, rrcNumbers, rrcOption, type RRCOptions } from './rrc.js';
 
 export type LionAOptions = CommonOptions & {

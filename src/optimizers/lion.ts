@@ -1,6 +1,7 @@
 import { lion } from '../rules/lion.js';
 import { beta } from './hyperparameters.js';
-import { FusedOptimizer, type CommonOptions } from './optimizer.js';
+import { FusedOptimizer } from './optimizer.js';
+import type { CommonOptions } from './options.js';
 
 export type LionOptions = CommonOptions & {
   /** Weight of the momentum in the update's direction, in [0, 1). Default 0.9. */

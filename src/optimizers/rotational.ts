@@ -4,7 +4,7 @@ import type { Rule } from '../compiler/rule.js';
 import { equilibriumRates, type EquilibriumRate, type EquilibriumValues } from '../rules/equilibrium.js';
 import type { RotationalForm } from '../rules/rotational.js';
 import { beta, flag, type Hyperparameter } from './hyperparameters.js';
-import type { CommonOptions, Definition } from './optimizer.js';
+import type { CommonOptions, Definition } from './options.js';
 import { rotates } from './rotates.js';
 
 export type RotationalOptions = CommonOptions & {

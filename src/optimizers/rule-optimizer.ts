@@ -1,7 +1,8 @@
 import { type serialization } from '@tensorflow/tfjs-core';
 import { check, checkNames, checkNumber } from '../check.js';
 import type { Rule } from '../compiler/rule.js';
-import { FusedOptimizer, type CommonOptions } from './optimizer.js';
+import { FusedOptimizer } from './optimizer.js';
+import type { CommonOptions } from './options.js';
 
 export type RuleOptimizerOptions = CommonOptions & {
   /** What `defineRule` gave. */

@@ -1,6 +1,7 @@
 import { sgdMomentum } from '../rules/sgd-momentum.js';
 import { beta, flag } from './hyperparameters.js';
-import { FusedOptimizer, type CommonOptions } from './optimizer.js';
+import { FusedOptimizer } from './optimizer.js';
+import type { CommonOptions } from './options.js';
 
 export type SGDMomentumOptions = CommonOptions & {
   /** In [0, 1). Default 0.9. */
