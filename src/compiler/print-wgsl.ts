@@ -287,16 +287,20 @@ fn main(@builtin(local_invocation_index) thread: u32) {
 const readElsewhere = (plan: Plan, kernel: Kernel, buffer: Buffer): boolean =>
   plan.stages.some((stage) => !kernel.stages.includes(stage) && loadsOf(stage).includes(buffer));
 
-/** Prints a combine kernel: one workgroup a variable adds its partial sums and computes the stages of single values. */
-export function printCombine(plan: Plan, kernel: Kernel): string {
-  const { words } = wgslRecordOf(plan);
-  const offset = (buffer: Buffer): string => `offset${plan.buffers.indexOf(buffer)}`;
-  return `${header}
-${pools(1)}
-@compute @workgroup_size(${workgroupSize})
-fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-  let lane = thread;
-  ${readRecord(plan, `id.x * ${words}u`)}
+/** A combine kernel and the number of variables that take it. */
+type Combine = { readonly plan: Plan; readonly kernel: Kernel; readonly variables: number };
+
+/**
+ * Prints combine kernels as one: one workgroup a variable adds its partial sums and computes the stages of single values.
+ * The variables' records follow each other, as the kernels do.
+ */
+export function printCombine(combines: readonly Combine[]): string {
+  let [group, word] = [0, 0];
+  const branches = combines.map(({ plan, kernel, variables }) => {
+    const { words } = wgslRecordOf(plan);
+    const offset = (buffer: Buffer): string => `offset${plan.buffers.indexOf(buffer)}`;
+    const branch = `if (id.x >= ${group}u) {
+  ${readRecord(plan, `${word}u + (id.x - ${group}u) * ${words}u`)}
   ${kernel.sums.map((buffer, s) => `var sum${s} = 0.0;
   for (var i = thread; i < groups; i = i + ${workgroupSize}u) { sum${s} = sum${s} + arena[${offset(buffer)} + 1u + i]; }
   ${treeSum([`sum${s}`], workgroupSize, 1)}
@@ -304,6 +308,18 @@ fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) t
   if (thread == 0u) {
     ${kernel.stages.map((stage, k) => printSingle(stage, k, (buffer) => `arena[${offset(buffer)}]`)).join('\n    ')}
   }
+  return;
+  }`;
+    group += variables;
+    word += variables * words;
+    return branch;
+  });
+  return `${header}
+${pools(1)}
+@compute @workgroup_size(${workgroupSize})
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  let lane = thread;
+  ${branches.reverse().join('\n  ')}
 }
 `;
 }

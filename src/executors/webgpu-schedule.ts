@@ -171,16 +171,18 @@ export function makeSchedule(members: readonly Member[], stepWide: StepWideStage
           gradients,
         });
       }
-      for (const group of alike(present.filter((entry) => !sweeping.includes(entry)))) addCombine(group, phase);
+      const combining = alike(present.filter((entry) => !sweeping.includes(entry)));
+      for (const shared of new Set(combining.map(([{ arena }]) => arena))) addCombine(combining.filter(([{ arena }]) => arena === shared), phase);
     }
   };
-  const addCombine = (batch: readonly Entry[], phase: number): void => {
-    const [{ plan, arena }] = batch;
+  const addCombine = (batches: readonly Entry[][], phase: number): void => {
+    const entries = batches.flat();
+    const combines = batches.map(([{ plan }, ...others]) => ({ plan, kernel: kernelsOf(plan)[phase], variables: 1 + others.length }));
     actions.push({
-      pipeline: pipeline(plan.name, printCombine(plan, kernelsOf(plan)[phase]), { weights: 0, gradients: 0 }),
-      arena,
-      records: addRecords(memberRecords(batch)),
-      groups: [batch.length, 1, 1],
+      pipeline: pipeline(combines.map(({ plan }) => plan.name).join(' and '), printCombine(combines), { weights: 0, gradients: 0 }),
+      arena: entries[0].arena,
+      records: addRecords(memberRecords(entries)),
+      groups: [entries.length, 1, 1],
       weights: [],
       gradients: [],
     });

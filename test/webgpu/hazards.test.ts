@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { sub } from '../../src/compiler/expression.js';
 import { defineRule } from '../../src/compiler/rule.js';
 import { AdamW, RotationalAdamW, RuleOptimizer } from '../../src/optimizers/index.js';
+import { UpdateProbe } from '../../src/probes/index.js';
 import { numbers } from '../executors/tools.js';
 import { countCalls, type CallCounter } from './support/counters.js';
 import { restartWebGPU, throwIfErrors } from './support/dawn.js';
@@ -228,6 +229,25 @@ describeWebGPU('gradients', () => {
     expect(await valuesOf(w)).toEqual([-1, -2, -3, -4, -5]);
     optimizer.dispose();
     tf.dispose([w, next]);
+  });
+});
+
+describeWebGPU('variables', () => {
+  it('that are disposed before their step is submitted give their memory to nobody until then', async () => {
+    const [w, g] = [variableOf([1, 2, 3, 4, 5]), tf.tensor1d([2, 2, 2, 2, 2])];
+    const optimizer = makeDescent();
+    step(optimizer, [w, g]);
+    submit();
+    step(optimizer, [w, g]);
+    const buffer = bufferOf(w);
+    w.dispose();
+    // An upload reaches its buffer before what waits to be submitted.
+    const next = tf.tensor1d([9, 9, 9, 9, 9]);
+    backend().uploadToGPU(next.dataId);
+    expect(bufferOf(next)).not.toBe(buffer);
+    expect(await valuesOf(tf.tidy(() => tf.mul(next, 2)))).toEqual([18, 18, 18, 18, 18]);
+    optimizer.dispose();
+    tf.dispose([g, next]);
   });
 });
 
@@ -464,6 +484,24 @@ describeWebGPU('a device', () => {
     optimizer.dispose();
     tf.dispose([next, gradient, ...weights.map(({ tensor }) => tensor)]);
     await throwIfErrors();
+  });
+
+  it('that is lost takes readings along that nobody has fetched: a clear error says so', async () => {
+    const [w, g] = [variableOf([1, 2]), tf.tensor1d([1, 2])];
+    const probe = new UpdateProbe({ metrics: ['updateNorm'] });
+    const optimizer = new AdamW({ learningRate: 0.01, probe });
+    step(optimizer, [w, g]);
+    const { device } = backend();
+    // One that is on its way when the device goes, and one that is asked for after.
+    const pending = probe.read();
+    const told = expect(pending).rejects.toThrow(/the readings of a step cannot be fetched: .*/);
+    step(optimizer, [w, g]);
+    device.destroy();
+    await device.lost;
+    await told;
+    await expect(probe.read()).rejects.toThrow(/the readings of a step cannot be fetched: the webgpu device is lost/);
+    optimizer.dispose();
+    await restartWebGPU();
   });
 
   it('that goes at once, without a word, leaves no error but the clear one', async () => {
