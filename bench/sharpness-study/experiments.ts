@@ -17,5 +17,6 @@ export const experiments: readonly Experiment[] = [
   { parametrization: 'muP-like', c: 16, warmupSteps: 200 },
 ];
 
+/** Short, so that the line of progress fits 80 columns. */
 export const nameOf = ({ parametrization, c, warmupSteps }: Experiment): string =>
-  `${parametrization} c=${c}, ${warmupSteps === 0 ? 'no warmup' : `${warmupSteps} warmup steps`}`;
+  `${parametrization} c=${c}, ${warmupSteps === 0 ? 'no warmup' : `warmup ${warmupSteps}`}`;

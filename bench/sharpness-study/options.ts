@@ -2,13 +2,14 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { check } from '../../src/check.js';
 import { backendNames, type BackendName } from '../warmup-study/backend.js';
+import { earlySteps } from './train.js';
 
 /** What the study is asked to do. */
 export interface Settings {
   seed: number;
   /** Steps of a run that does not diverge. */
   steps: number;
-  /** Steps between two measurements of the sharpness. */
+  /** Steps between two measurements of the sharpness, on the first `earlySteps`; later twice as many. */
   every: number;
   samples: number;
   /** Of each hidden layer. */
@@ -35,7 +36,8 @@ export const help = `Follows loss and sharpness of full-batch gradient descent o
 
   --seed ${flags.seed.default}            seed of the weights, the same for all runs
   --steps ${flags.steps.default}         steps of every run that does not diverge
-  --every ${flags.every.default}           steps between two measurements of the sharpness; most of the time goes into them
+  --every ${flags.every.default}           steps between two measurements of the sharpness, twice as many after step ${earlySteps}; most of the
+                      time goes into them
   --samples ${flags.samples.default}       images to learn, all in one batch, at most 5000
   --width ${flags.width.default}          units of each of the 3 hidden layers
   --backend ${flags.backend.default}      tfjs backend: ${backendNames.join(', ')}

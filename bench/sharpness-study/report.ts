@@ -5,6 +5,7 @@ import { divergence, lateSteps, leastRise } from './events.js';
 import { drawRun } from './plots.js';
 import type { Study } from './study.js';
 import { cells, header } from './table.js';
+import { earlySteps } from './train.js';
 
 /** Writes sharpness.json and sharpness.html. */
 export async function writeReport(study: Study, folder: string): Promise<void> {
@@ -26,7 +27,7 @@ function page({ config, runs }: Study): string {
   );
   page.table(header, runs.map(cells));
   page.paragraph(
-    `The sharpness is measured before every ${every === 1 ? '' : `${every}th `}update. A run has diverged at the first step whose loss is not below ${divergence} times the first one, and ends there. ` +
+    `The sharpness is measured every ${every} steps, after step ${earlySteps} every ${2 * every}. A run has diverged at the first step whose loss is not below ${divergence} times the first one, and ends there. ` +
       `A catapult is the largest rise of the loss above its lowest value so far, of a factor of at least ${leastRise}, from which it recovers: the loss before, the peak and its step. ` +
       `Sharpness and 2 / eta at the end are medians over the last ${lateSteps} steps.`,
   );

@@ -28,7 +28,7 @@ export async function runStudy(settings: Settings, progress: Pick<Progress, 'ste
   for (const experiment of chosen) {
     const name = nameOf(experiment);
     const start = performance.now();
-    const training = await train(experiment, { images, width, seed, steps, every }, (step, loss) => progress.step({ name, seed }, step, loss));
+    const training = await train(experiment, { images, width, seed, steps, every }, (step, loss) => progress.step({ name }, step, loss));
     progress.skip(steps - training.recorder.steps.length);
     runs.push({ name, ...experiment, ...training, ...eventsOf(training.recorder), seconds: (performance.now() - start) / 1000 });
   }

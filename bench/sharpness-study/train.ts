@@ -12,14 +12,19 @@ export interface Setup {
   seed: number;
   /** Steps of a run that does not diverge. */
   steps: number;
-  /** Steps between two measurements of the sharpness. */
+  /** Steps between two measurements of the sharpness, on the first `earlySteps`; later twice as many. */
   every: number;
 }
+
+/** By then warmups and catapults are mostly over. */
+export const earlySteps = 100;
+
+const measuresAt = (step: number, every: number): boolean => step % (step < earlySteps ? every : 2 * every) === 0;
 
 export interface Training {
   initialSharpness: number;
   peakRate: number;
-  /** Of each step `loss` and `learningRate`, of each `every`th also `sharpness`, all before the update. */
+  /** Of each step `loss` and `learningRate`, of some also `sharpness`, all before the update. */
   recorder: ProbeRecorder;
 }
 
@@ -44,7 +49,7 @@ export async function train(experiment: Experiment, { images, width, seed, steps
       let measured = first;
       let firstLoss: number | undefined;
       for (let step = 0; step < steps; step++) {
-        const measures = step % every === 0;
+        const measures = measuresAt(step, every);
         if (measures && step > 0) measured = await sharpness(loss, variables, { tolerance, start: measured.vector });
         const learningRate = optimizer.currentLearningRate;
         const cost = optimizer.minimize(loss, true, variables)!;

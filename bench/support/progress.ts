@@ -1,7 +1,7 @@
 import { SingleBar, Presets } from 'cli-progress';
 
-/** Is told of each step: the run's name, the step from 0 and its loss. */
-export type StepListener = (run: { name: string; seed: number }, step: number, loss: number) => void;
+/** Is told of each step: the run, the step from 0 and its loss. */
+export type StepListener = (run: { name: string; seed?: number }, step: number, loss: number) => void;
 
 export interface Progress {
   step: StepListener;
@@ -24,6 +24,8 @@ export function showProgress({ runs, steps }: { runs: number; steps: number }, s
   return stream.isTTY ? bar(total, stream, advance, skip) : { ...lines(steps, stream, advance), skip };
 }
 
+const label = ({ name, seed }: { name: string; seed?: number }): string => (seed === undefined ? name : `${name}, seed ${seed}`);
+
 type Advance = (loss: number) => { loss: string; speed: string; left: string };
 
 function bar(total: number, stream: NodeJS.WriteStream, advance: Advance, skip: (steps: number) => number): Progress {
@@ -42,7 +44,7 @@ function bar(total: number, stream: NodeJS.WriteStream, advance: Advance, skip: 
   );
   bar.start(total, 0, { run: 'starting', loss: '-', speed: '-', left: '-' });
   return {
-    step: ({ name, seed }, _, loss) => bar.increment({ run: `${name.replace(', no warmup', '')}, seed ${seed}`, ...advance(loss) }),
+    step: (run, _, loss) => bar.increment({ run: label(run).replace(', no warmup', ''), ...advance(loss) }),
     skip: (steps) => bar.setTotal(skip(steps)),
     stop: () => bar.stop(),
   };
@@ -51,10 +53,10 @@ function bar(total: number, stream: NodeJS.WriteStream, advance: Advance, skip: 
 function lines(steps: number, stream: NodeJS.WriteStream, advance: Advance): Omit<Progress, 'skip'> {
   const every = Math.ceil(steps / 10);
   return {
-    step: ({ name, seed }, step, loss) => {
+    step: (run, step, loss) => {
       const now = advance(loss);
       if ((step + 1) % every === 0 || step + 1 === steps) {
-        stream.write(`${name}, seed ${seed}: step ${step + 1} of ${steps}, loss ${now.loss}, ${now.speed} steps/s, ${now.left} left\n`);
+        stream.write(`${label(run)}: step ${step + 1} of ${steps}, loss ${now.loss}, ${now.speed} steps/s, ${now.left} left\n`);
       }
     },
     stop: () => {},
