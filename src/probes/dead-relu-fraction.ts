@@ -112,12 +112,25 @@ class SeenUnits {
 
 const isRelu = (layer: LayerLike): boolean => layer.getClassName() === 'ReLU' || reluNames.has(layer.activation?.getClassName());
 
+/** Models inside a model may have layers of one name: as tfjs does for variables, those after the first get _1, _2 ... */
+function uniqueNames(layers: readonly LayerLike[]): Map<LayerLike, string> {
+  const counts = new Map<string, number>();
+  return new Map(
+    layers.map((layer) => {
+      const count = counts.get(layer.name) ?? 0;
+      counts.set(layer.name, count + 1);
+      return [layer, count === 0 ? layer.name : `${layer.name}_${count}`];
+    }),
+  );
+}
+
 function watchModel(model: LayersModelLike, inputs: Tensor | Tensor[], seen: SeenUnits): void {
-  predictWatched(model, inputs, layersOf(model).filter(isRelu), (layer, given) => {
+  const names = uniqueNames(layersOf(model).filter(isRelu));
+  predictWatched(model, inputs, [...names.keys()], (layer, given) => {
     tidy(() => {
       // What comes out of a ReLU no longer shows whether a number was not finite.
       const preActivation = layer.getClassName() === 'ReLU' ? given[0] : withoutActivation(layer, given);
-      seen.see(layer.name, preActivation, layer.dataFormat === 'channelsFirst' && preActivation.rank > 2 ? 1 : preActivation.rank - 1);
+      seen.see(names.get(layer)!, preActivation, layer.dataFormat === 'channelsFirst' && preActivation.rank > 2 ? 1 : preActivation.rank - 1);
     });
   });
 }

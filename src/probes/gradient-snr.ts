@@ -1,5 +1,5 @@
 /** The signal-to-noise ratio of a mini-batch gradient, without per-sample gradients. */
-import { add, mul, Tensor, tidy } from '@tensorflow/tfjs-core';
+import { mul, sub, Tensor, tidy } from '@tensorflow/tfjs-core';
 import { check, checkCount, checkNames, checkNumber } from '../check.js';
 import { biasCorrection } from '../rules/bias-correction.js';
 import { kindOf } from './kind-of.js';
@@ -29,11 +29,11 @@ export type GradientHalves = {
 
 /** What {@link gradientSNR} estimates; powers are in squared units of the gradient. */
 export type GradientSNR = {
-  /** S: the power of the gradient over all data, |E g|^2. */
+  /** S: the power of the gradient over all data, |E g|^2. From halves it can be below 0, so that its average is right. */
   readonly signal: number;
   /** N: the power of the noise that the mini-batch adds, E |g - E g|^2. */
   readonly noise: number;
-  /** S / N; Infinity where no noise is seen, NaN where nothing is known yet. */
+  /** S / N, with 0 for an S below it; Infinity where no noise is seen, NaN where nothing is known yet. */
   readonly snr: number;
   /** N / S, in batches of the present size. */
   readonly noiseScale: number;
@@ -58,10 +58,10 @@ export function noiseShare(beta: number, updates: number): number {
  * S = (b - kappa_t a) / (1 - kappa_t). It takes the true gradient to vary slowly over 1 / (1 - beta) steps, and knows
  * nothing at the first update, where it gives NaN. Lists are averaged with the decay beta, and kappa_t with them.
  *
- * From halves: S = g1 . g2 and N = |(g1 + g2) / 2|^2 - S, right on average and from the first step on, but as noisy as
- * one batch is: average `signal` and `noise` over steps before dividing.
- *
  * Negative estimates count as 0.
+ *
+ * From halves: S = g1 . g2 and N = |(g1 + g2) / 2|^2 - S = |g1 - g2|^2 / 4, right on average and from the first step on,
+ * but as noisy as one batch is: average `signal`, which may be negative, and `noise` over steps before dividing.
  *
  * @param source `{ gradientPower, momentumPower, beta, updates }` or `{ halves: [g1, g2] }`; `batchSize` with both.
  * @throws for options that are unknown or out of range, and for halves of different shapes.
@@ -78,12 +78,13 @@ export async function gradientSNR(source: GradientPowers | GradientHalves): Prom
   check(source !== null && typeof source === 'object', owner, 'source', 'be { gradientPower, momentumPower, beta, updates } or { halves }', source);
   if (source.batchSize !== undefined) checkNumber(owner, 'batchSize', source.batchSize, '[1, Infinity)');
   const [signal, noise] = 'halves' in source ? await fromHalves(owner, source) : fromPowers(owner, source);
+  const seen = Math.max(0, signal);
   return {
     signal,
     noise,
-    snr: signal / noise,
-    noiseScale: noise / signal,
-    ...(source.batchSize === undefined ? {} : { criticalBatchSize: (source.batchSize * noise) / signal }),
+    snr: seen / noise,
+    noiseScale: noise / seen,
+    ...(source.batchSize === undefined ? {} : { criticalBatchSize: (source.batchSize * noise) / seen }),
   };
 }
 
@@ -127,14 +128,14 @@ async function fromHalves(owner: string, source: GradientHalves): Promise<[signa
   check(shapes[0] === shapes[1], owner, "the second half's shapes", `be those of the first, ${shapes[0]}`, shapes[1]);
   const parts = await Promise.all(
     first.map(async (g1, i) => {
-      const mean = tidy(() => mul(0.5, add(g1, second[i])));
+      const difference = tidy(() => mul(0.5, sub(g1, second[i])));
       try {
-        return await Promise.all([dotProduct(g1, second[i]), dotProduct(mean, mean)]);
+        return await Promise.all([dotProduct(g1, second[i]), dotProduct(difference, difference)]);
       } finally {
-        mean.dispose();
+        difference.dispose();
       }
     }),
   );
   const total = (k: 0 | 1): number => parts.reduce((sum, part) => sum + part[k], 0);
-  return [Math.max(0, total(0)), Math.max(0, total(1) - total(0))];
+  return [total(0), total(1)];
 }

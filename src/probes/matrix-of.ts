@@ -4,9 +4,9 @@ import { kindOf } from './kind-of.js';
 
 export function checkWeights(owner: string, weights: unknown): asserts weights is Tensor {
   check(weights instanceof Tensor, owner, 'weights', 'be a tensor', kindOf(weights));
-  check(!weights.isDisposed, owner, 'weights', 'not be disposed', `a disposed tensor of shape [${weights.shape}]`);
+  check(!weights.isDisposed, owner, 'weights', 'not be disposed', kindOf(weights));
   check(weights.dtype === 'float32', owner, 'weights', "have the dtype 'float32'", weights.dtype);
-  check(weights.rank >= 2 && weights.size > 0, owner, 'weights', 'have a rank of at least 2 and at least one number', `shape [${weights.shape}]`);
+  check(weights.rank >= 2 && weights.size > 0, owner, 'weights', 'have a rank of at least 2 and at least one number', kindOf(weights));
 }
 
 /** Weights as the matrix [inputs, outputs] that they multiply with: a convolution's kernel becomes [h * w * in, out]. */

@@ -1,6 +1,6 @@
 /** The spectral norm of a weight matrix. */
 import { keep, matMul, tensor2d, tidy, type Tensor } from '@tensorflow/tfjs-core';
-import { checkNames } from '../check.js';
+import { check, checkNames } from '../check.js';
 import { flatten } from './flat.js';
 import { checkWeights, uprightMatrixOf } from './matrix-of.js';
 import { checkEigenvalueOptions, eigenvalueOptionNames, largestEigenvalue, type EigenvalueOptions } from './power-iteration.js';
@@ -39,8 +39,11 @@ export async function largestSingularValue(owner: string, weights: Tensor, optio
   const size = matrix.shape[1];
   try {
     checkEigenvalueOptions(owner, options, size);
-    const multiply = (x: Float32Array): Promise<Float32Array> =>
-      flatten([tidy(() => matMul(matrix, matMul(matrix, tensor2d(x.slice(), [size, 1])), true))]);
+    const multiply = async (x: Float32Array): Promise<Float32Array> => {
+      const product = await flatten([tidy(() => matMul(matrix, matMul(matrix, tensor2d(x.slice(), [size, 1])), true))]);
+      check(product.every(Number.isFinite), owner, 'weights', 'be finite numbers with finite squares', 'others');
+      return product;
+    };
     const { value } = await largestEigenvalue(owner, multiply, size, { tolerance: defaultTolerance, ...options });
     return Math.sqrt(Math.max(0, value));
   } finally {
