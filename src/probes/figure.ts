@@ -60,6 +60,7 @@ export function drawFigure(recorder: ProbeRecorder, Plot: PlotLibrary, options: 
   check(typeof document?.createElementNS === 'function', owner, 'document', 'be given outside of a browser, as one of linkedom or jsdom', document);
   checkNumber(owner, 'width', width, '[100, Infinity)');
   checkNumber(owner, 'panelHeight', panelHeight, '[50, Infinity)');
+  for (const name of variables) check(recorder.variables.includes(name), owner, 'variables', `be among those that were read, ${recorder.variables.join(', ')}`, name);
 
   const drawings = panels.flatMap((panel) => {
     const points = pointsOf(recorder, panel, variables);

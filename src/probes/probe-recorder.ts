@@ -1,6 +1,7 @@
 /** A run's readings, kept in order of the steps: for files, for plots, and for comparing runs. */
 import { check, checkCount, checkNames, checkNumber, show } from '../check.js';
 import { drawFigure, type FigureOptions, type PlotLibrary } from './figure.js';
+import { kindOf } from './kind-of.js';
 import { instabilityThreshold, type InstabilityKind } from './thresholds.js';
 
 /** What a probe read of one variable: numbers, or lists with one number for each neuron. */
@@ -121,10 +122,14 @@ export class ProbeRecorder {
    */
   add(readings: readonly RecordedReading[]): this {
     check(Array.isArray(readings), 'ProbeRecorder', 'readings', 'be what probe.read() gave', readings);
+    for (const { step, variables } of readings) {
+      checkCount('ProbeRecorder', 'step', step);
+      check(typeof variables === 'object' && variables !== null, 'ProbeRecorder', `the variables of step ${step}`, 'be an object', variables);
+    }
     for (const { step, clipCoefficient, variables } of readings) {
       const known = this.#at(step);
       if (clipCoefficient !== undefined) known.values.clipCoefficient = clipCoefficient;
-      for (const [name, metrics] of Object.entries(variables)) known.variables[name] = { ...known.variables[name], ...(metrics as RecordedVariable) };
+      for (const [name, metrics] of Object.entries(variables)) known.variables[name] = { ...known.variables[name], ...withPlainLists(metrics as object) };
     }
     return this;
   }
@@ -132,16 +137,17 @@ export class ProbeRecorder {
   /**
    * Adds numbers of the whole run at a step: loss, learningRate, sharpness or any others.
    *
-   * @throws for a value that is not a number; NaN and Infinity are numbers and are kept.
+   * @throws for a value that is not a number, and for the name 'step'; NaN and Infinity are numbers and are kept.
    * @example recorder.log(100, { loss: 0.31, learningRate: 1e-3, validationLoss: 0.4 });
    */
   log(step: number, numbers: RecordedNumbers): this {
-    const { values } = this.#at(step);
-    for (const [name, value] of Object.entries(numbers)) {
-      if (value === undefined) continue;
+    checkCount('ProbeRecorder', 'step', step);
+    const known = Object.entries(numbers).filter(([, value]) => value !== undefined);
+    for (const [name, value] of known) {
+      check(name !== 'step', 'ProbeRecorder', "a number's name", "not be 'step', which is the first argument of log", name);
       check(typeof value === 'number', 'ProbeRecorder', `${name} at step ${step}`, 'be a number', value);
-      values[name] = value;
     }
+    Object.assign(this.#at(step).values, Object.fromEntries(known));
     return this;
   }
 
@@ -178,6 +184,7 @@ export class ProbeRecorder {
   static fromJSON(run: RecordedRun): ProbeRecorder {
     if (run?.format !== 'tfjs-warmup-run' || run.version !== 1) throw new Error(`ProbeRecorder: run must be what toJSON gave, of version 1, got ${show(run?.format)}, version ${show(run?.version)}`);
     const { name, kind, beta } = run;
+    check(Array.isArray(run.steps), 'ProbeRecorder', "run's steps", 'be a list', run.steps);
     const recorder = new ProbeRecorder({ name, kind, beta });
     for (const { step, values, variables } of run.steps.map(decode) as RecordedStep[]) recorder.log(step, values).add([{ step, variables }]);
     return recorder;
@@ -231,6 +238,8 @@ export class ProbeRecorder {
     checkNames('ProbeRecorder.callback', options, ['probe', 'optimizer', 'readEvery', 'batchLoss']);
     const { probe, optimizer, readEvery = 50, batchLoss = false } = options;
     checkCount('ProbeRecorder.callback', 'readEvery', readEvery, 1);
+    check(probe === undefined || typeof probe?.read === 'function', 'ProbeRecorder.callback', 'probe', 'be an UpdateProbe', kindOf(probe));
+    check(optimizer === undefined || typeof optimizer?.iterations === 'number', 'ProbeRecorder.callback', 'optimizer', 'be the optimizer that trains', kindOf(optimizer));
     let batches = 0;
     const nextStep = (): number => optimizer?.iterations ?? batches;
     const read = async (): Promise<void> => {
@@ -256,7 +265,6 @@ export class ProbeRecorder {
   }
 
   #at(step: number): MutableStep {
-    checkCount('ProbeRecorder', 'step', step);
     const known = this.#steps.get(step) ?? { step, values: {}, variables: {} };
     this.#steps.set(step, known);
     return known;
@@ -266,6 +274,10 @@ export class ProbeRecorder {
     return learningRate === undefined || !(learningRate > 0) ? undefined : instabilityThreshold({ learningRate, kind: this.#kind, beta: this.#beta });
   }
 }
+
+/** JSON would make objects of typed arrays. */
+const withPlainLists = (metrics: object): RecordedVariable =>
+  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, ArrayBuffer.isView(value) ? Array.from(value as Float32Array) : (value as number | readonly number[])]));
 
 /** JSON has no other form for these. */
 const texts = new Map([NaN, Infinity, -Infinity].map((value) => [`${value}`, value]));
