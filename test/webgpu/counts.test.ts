@@ -61,9 +61,10 @@ describeWebGPU('a step asks the device', () => {
   });
 
   it('at most twice that and two small dispatches where clipNorm is given, without reading anything back', async () => {
-    const calls = await callsOf(training(new AdamW({ learningRate: 0.01, clipNorm: 1 }), sizes.map((size) => [size])));
+    const few = sizes.filter((_, i) => i % 5 === 0);
+    const calls = await callsOf(training(new AdamW({ learningRate: 0.01, clipNorm: 1 }), few.map((size) => [size])));
     expect(calls).toMatchObject(once);
-    expect(calls.dispatches).toBeLessThanOrEqual(steps * (2 * 50 + 2));
+    expect(calls.dispatches).toBeLessThanOrEqual(steps * (2 * Math.ceil(few.length / 3) + 2));
     expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
   });
 

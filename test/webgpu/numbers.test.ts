@@ -1,6 +1,6 @@
 /** Every optimizer on webgpu against tfjs operations on cpu, over recorded gradients. */
 import * as tf from '@tensorflow/tfjs-core';
-import { expect, it } from 'vitest';
+import { beforeAll, expect, it } from 'vitest';
 import { AdamW, GIAdam, Lion, LionA, LionAR, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, SGDMomentum, type FusedOptimizer } from '../../src/optimizers/index.js';
 import { describeWebGPU } from './support/vitest.js';
 
@@ -43,7 +43,10 @@ const steps = 20;
 const random = (shape: number[], seed: number) => tf.randomNormal(shape, 0, 1, 'float32', seed).dataSync().slice();
 let models = 0;
 
-async function train(make: Make, backend: string, executor: 'ops' | undefined, clipNorm: number | undefined, data: { weights: Record<string, Float32Array>; gradients: Record<string, Float32Array>[] }): Promise<Record<string, Float32Array>> {
+/** By variable, the weights at the beginning and the gradients of each step. */
+type Data = { readonly weights: Record<string, Float32Array>; readonly gradients: readonly Record<string, Float32Array>[] };
+
+async function train(make: Make, backend: string, executor: 'ops' | undefined, clipNorm: number | undefined, data: Data): Promise<Record<string, Float32Array>> {
   expect(await tf.setBackend(backend)).toBe(true);
   const model = `model${models++}`;
   const variables = Object.entries(shapes).map(([name, shape]) => ({ name, variable: tf.variable(tf.tensor(data.weights[name].slice(), shape), true, `${model}/${name}`) }));
@@ -62,12 +65,16 @@ async function train(make: Make, backend: string, executor: 'ops' | undefined, c
 }
 
 describeWebGPU('optimizers on webgpu', () => {
-  it.each([...Object.entries(optimizers).map(([name, make]) => [name, undefined, make] as const), ['AdamW', 1, optimizers.AdamW], ['RotationalAdamW', 1, optimizers.RotationalAdamW]] as const)('%s, clipNorm %s, agrees with tfjs operations after 20 steps', async (_, clipNorm, make) => {
+  let data: Data;
+  beforeAll(async () => {
     await tf.setBackend('cpu');
-    const data = {
+    data = {
       weights: Object.fromEntries(Object.entries(shapes).map(([name, shape], i) => [name, random(shape, 1 + i) as Float32Array])),
       gradients: Array.from({ length: steps }, (_, t) => Object.fromEntries(Object.entries(shapes).map(([name, shape], i) => [name, random(shape, 1000 * (t + 1) + i) as Float32Array]))),
     };
+  });
+
+  it.each([...Object.entries(optimizers).map(([name, make]) => [name, undefined, make] as const), ['AdamW', 1, optimizers.AdamW], ['RotationalAdamW', 1, optimizers.RotationalAdamW]] as const)('%s, clipNorm %s, agrees with tfjs operations after 20 steps', async (_, clipNorm, make) => {
     const expected = await train(make, 'cpu', 'ops', clipNorm, data);
     const first = await train(make, 'webgpu', undefined, clipNorm, data);
     for (const name of Object.keys(shapes)) {
