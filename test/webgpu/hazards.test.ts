@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sub } from '../../src/compiler/expression.js';
 import { defineRule } from '../../src/compiler/rule.js';
+import { chooseExecutor } from '../../src/executors/choose.js';
 import { AdamW, RotationalAdamW, RuleOptimizer } from '../../src/optimizers/index.js';
 import { UpdateProbe } from '../../src/probes/index.js';
 import { numbers } from '../executors/tools.js';
@@ -241,7 +242,6 @@ describeWebGPU('variables', () => {
     step(optimizer, [w, g]);
     const buffer = bufferOf(w);
     w.dispose();
-    // An upload reaches its buffer before what waits to be submitted.
     const next = tf.tensor1d([9, 9, 9, 9, 9]);
     backend().uploadToGPU(next.dataId);
     expect(bufferOf(next)).not.toBe(buffer);
@@ -385,6 +385,27 @@ describeWebGPU('memory of the optimizer', () => {
     tf.tidy(() => { for (let i = 0; i < 4; i++) backend().uploadToGPU(tf.mul(tf.fill([666], 1e30), 2).dataId); });
     submit();
     expect(await train()).toEqual(first);
+  });
+
+  it('is filled from tensors whose memory nobody gets before the copy is submitted', async () => {
+    const doubled = (values: number[]): tf.Tensor => {
+      const tensor = tf.tidy(() => tf.mul(tf.tensor1d(values), 2));
+      backend().uploadToGPU(tensor.dataId);
+      return tensor;
+    };
+    const executor = chooseExecutor('auto');
+    executor.create('filled', { total: [5] });
+    const values = doubled([1, 2, 3, 4, 5]);
+    const buffer = bufferOf(values);
+    submit();
+    executor.write('filled', 'total', values);
+    values.dispose();
+    const next = doubled([9, 9, 9, 9, 9]);
+    expect(bufferOf(next)).not.toBe(buffer);
+    const slot = executor.read('filled', 'total');
+    expect(await valuesOf(slot)).toEqual([2, 4, 6, 8, 10]);
+    executor.dispose();
+    tf.dispose([slot, next]);
   });
 
   it('keeps its content as it grows', async () => {
