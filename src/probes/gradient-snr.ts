@@ -1,8 +1,8 @@
 /** The signal-to-noise ratio of a mini-batch gradient, without per-sample gradients. */
 import { mul, sub, Tensor, tidy } from '@tensorflow/tfjs-core';
 import { check, checkCount, checkNames, checkNumber } from '../check.js';
-import { biasCorrection } from '../rules/bias-correction.js';
 import { kindOf } from './kind-of.js';
+import { noiseShare } from './noise-share.js';
 import { dotProduct } from './sums.js';
 
 /** Powers of a gradient and of its running mean, as an optimizer with momentum has them. */
@@ -40,16 +40,6 @@ export type GradientSNR = {
   /** B N / S in samples, for a batch of B: beyond it larger batches hardly help. Only where `batchSize` was given. */
   readonly criticalBatchSize?: number;
 };
-
-/**
- * The share of the noise's power that is left in a bias-corrected running mean of t gradients:
- *   kappa_t = (1 - beta) / (1 + beta) (1 + beta^t) / (1 - beta^t),
- * 1 at t = 1, and (1 - beta) / (1 + beta) in the long run. Source: the variance of a geometrically weighted mean.
- */
-export function noiseShare(beta: number, updates: number): number {
-  const correction = biasCorrection(beta, updates);
-  return (((1 - beta) / (1 + beta)) * (2 - correction)) / correction;
-}
 
 /**
  * Signal and noise of a mini-batch gradient, from what training has at hand.

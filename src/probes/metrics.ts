@@ -1,7 +1,9 @@
 /** The metrics of the update probe: which sums each needs of the update, and what it makes of them. */
 import { mul, neuronSum, square, sub, tensorSum, type Expression } from '../compiler/expression.js';
 import type { UpdateValues } from '../compiler/program.js';
+import { biasCorrection } from '../rules/bias-correction.js';
 import { angleFrom } from './angle.js';
+import { noiseShare } from './noise-share.js';
 
 /** Expressions to be read, by name; a name stands for the same expression in all metrics. */
 export type Sums = Readonly<Record<string, Expression>>;
@@ -80,10 +82,9 @@ export const sumsFor = (metric: MetricName, values: UpdateValues): Sums => Objec
 export const metrics = Object.fromEntries(Object.entries(definitions).map(([name, { value }]) => [name, value])) as Record<MetricName, (sums: Read, signal: Signal, batchSize: number) => number | number[]>;
 
 /**
- * The running estimate of signal and noise power from |g|^2 = S + N and |m_hat|^2 = S + kappa_t N,
- *   kappa_t = (1 - beta) / (1 + beta) (1 + beta^t) / (1 - beta^t),
- * both averaged over the readings with the momentum's own decay. Source: derived from the mean of an exponential average;
- * the use for the learning rate is of Kosson, Messmer, Jaggi (arXiv 2410.23922).
+ * The running estimate of signal and noise power from |g|^2 = S + N and |m_hat|^2 = S + kappa_t N, kappa_t the share of
+ * the noise that is left in the mean, both averaged over the readings with the momentum's own decay. Source: derived from
+ * the mean of an exponential average; the use for the learning rate is of Kosson, Messmer, Jaggi (arXiv 2410.23922).
  */
 export class SignalAverages {
   readonly #averages = new Map<string, { power: number; mean: number; kappa: number; weight: number }>();
@@ -91,13 +92,12 @@ export class SignalAverages {
   update({ name, count, values, momentumDecay }: { readonly name: string; readonly count: number; readonly values: Readonly<Record<string, number>>; readonly momentumDecay?: string }, read: Read): Signal {
     if (!read.scaledGradient || !read.mean || momentumDecay === undefined) return undefined;
     const beta = values[momentumDecay];
-    const correction = -Math.expm1((count + 1) * Math.log(beta));
-    const kappa = (((1 - beta) / (1 + beta)) * (2 - correction)) / correction;
+    const correction = biasCorrection(beta, count + 1);
     const old = this.#averages.get(name) ?? { power: 0, mean: 0, kappa: 0, weight: 0 };
     const average = {
       power: beta * old.power + (1 - beta) * read.scaledGradient[0],
       mean: beta * old.mean + (1 - beta) * (read.mean[0] / correction ** 2),
-      kappa: beta * old.kappa + (1 - beta) * kappa,
+      kappa: beta * old.kappa + (1 - beta) * noiseShare(beta, count + 1),
       weight: beta * old.weight + (1 - beta),
     };
     this.#averages.set(name, average);

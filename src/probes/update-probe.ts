@@ -42,10 +42,10 @@ const defaultMetrics: readonly MetricName[] = ['updateNorm', 'relativeUpdate', '
  * With w before the update, dw = w' - w, g the raw gradient and m the momentum before the update:
  * updateNorm |dw|; relativeUpdate |dw| / |w|; angularUpdate the angle from w to w' in radians; weightNorm |w|;
  * gradientNorm |g|; gradientMomentumAlignment cos(g, m); gradientWeightAlignment cos(g, w); gradientSNR the
- * signal-to-noise ratio of the mini-batch gradient; noiseScale the noise power over signal power, which is the critical batch size in batches of the present size, criticalBatchSize the
- * same in samples;
- * neuronAngularUpdate the angle of each neuron. Weight decay is part of dw; the one-off centring of rotational
- * optimizers is not an update and is not counted.
+ * signal-to-noise ratio of the mini-batch gradient; noiseScale the power of its noise over that of its signal, which is
+ * the critical batch size in batches of the present size; criticalBatchSize the same in samples; neuronAngularUpdate the
+ * angle of each neuron. Weight decay is part of dw; the one-off centring of rotational optimizers is not an update and is
+ * not counted.
  *
  * @throws for an unknown metric or option; when a second optimizer takes the probe; at the first step, for a metric that
  * the optimizer's rule cannot give.
