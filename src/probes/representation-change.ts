@@ -1,5 +1,5 @@
 /** How much one update changed what a network computes. */
-import { clone, keep, sub, Tensor, tidy, type Variable } from '@tensorflow/tfjs-core';
+import { clone, keep, mul, sub, Tensor, tidy, type Variable } from '@tensorflow/tfjs-core';
 import { check, show } from '../check.js';
 import { linear as matrixProduct } from './alignment-ratio.js';
 import { kindOf } from './kind-of.js';
@@ -109,7 +109,8 @@ export async function representationChange<Inputs = Tensor | Tensor[]>(
 function forwardPass<Inputs>(owner: string, target: LayersModelLike | Forward<Inputs>, inputs: Inputs, hold: (tensor: Tensor) => Tensor): { outputs: Tensor[]; layers: Map<string, Seen> } {
   const layers = new Map<string, Seen>();
   const see = ({ weights, apply }: LinearMap, given: Tensor): void => {
-    const layer = layers.get(weights.name) ?? { weights: hold(weights), calls: [] };
+    // A copy: an optimizer would have to move a variable that shares its data, and could not write in place.
+    const layer = layers.get(weights.name) ?? { weights: hold(mul(weights, 1)), calls: [] };
     layer.calls.push({ apply, inputs: hold(given) });
     layers.set(weights.name, layer);
   };

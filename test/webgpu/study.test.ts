@@ -32,7 +32,7 @@ describeWebGPU('the warmup study', () => {
     const text = await readFile(new URL('../../bench/data/moby-dick.txt', import.meta.url), 'utf8');
     const shape = { layers: 1, width: 16, context: 8, batch: 4 };
     const corpus = readCorpus(text.slice(0, 1000), shape.context);
-    const steps = 24;
+    const steps = 56;
     const experiment = experiments.find(({ name }) => name === baseline)!;
     const setup = { corpus, shape, learningRate: 0.02, steps, seed: 1 };
 
