@@ -43,7 +43,8 @@ const panels: readonly Panel[] = [
   { title: 'update norm |dw|', metric: 'updateNorm', log: true },
   { title: 'angular update in radians', metric: 'angularUpdate', log: true },
   { title: 'signal-to-noise ratio of the gradient', metric: 'gradientSNR', log: true },
-  { title: 'sharpness, and where training becomes unstable', values: ['sharpness', 'threshold'], needs: 'sharpness' },
+  // During a warmup the threshold starts at many times the sharpness.
+  { title: 'sharpness, and where training becomes unstable', values: ['sharpness', 'threshold'], needs: 'sharpness', log: true },
 ];
 
 /** More names than this hide the lines: then there is no legend. */
