@@ -87,14 +87,17 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
   };
   type Lanes = keyof typeof lanes;
 
-  /** Vectors that a loop takes at once: sums then have as many accumulators, which do not wait for each other. */
-  const vectorsOf = (sums: Stage['sums']): number => (sums.length === 0 ? 1 : sums.length <= 3 ? 4 : 2);
+  /**
+   * Vectors that a loop takes at once: sums then have as many accumulators, which do not wait for each other. A loop that
+   * also writes waits for the memory instead, and is faster with one.
+   */
+  const vectorsOf = ({ stores }: Stage, sums: Stage['sums']): number => (sums.length === 0 || stores.length > 0 ? 1 : sums.length <= 3 ? 4 : 2);
 
   /** Runs `body` over neighbouring values, in pieces that are short enough for `sums`. */
-  function inBlocks(sums: Stage['sums'], length: Code, body: (from: Code, length: Code) => Code, rows = 1): Code {
+  function inBlocks(stage: Stage, sums: Stage['sums'], length: Code, body: (from: Code, length: Code) => Code, rows = 1): Code {
     if (sums.length === 0) return body(i32(0), length);
     const from = local('i32');
-    const block = i32((laneBlock / rows) * 4 * vectorsOf(sums));
+    const block = i32((laneBlock / rows) * 4 * vectorsOf(stage, sums));
     return forLoop(from, i32(0), length, block, body(get(from), smaller(minus(length, get(from)), block)));
   }
 
@@ -112,7 +115,7 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
     const start = Array.from({ length: rows }, () => new Map<Buffer, number>());
     const startOf = (buffer: Buffer, row: number): number => start[row].get(buffer) ?? start[row].set(buffer, local('i32')).get(buffer)!;
     const partialStart = new Map(sums.memory.map(({ buffer }) => [buffer, local('i32')]));
-    const width = vectorsOf(sums.register);
+    const width = vectorsOf(stage, sums.register);
     const registers = sums.register.map(() => Array.from({ length: width }, () => local('v128')));
     const isShared = (instruction: Instruction): boolean => instruction.op === 'load' && instruction.buffer.domain === 'neuron';
     const ofFirst = stage.instructions.map((instruction) => held.get(instruction) ?? local('v128'));
@@ -195,7 +198,7 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
   function elementStage(stage: Stage): Code {
     const { held, code } = hold(stage);
     if (form === 'flat') {
-      const body = inBlocks(stage.sums, get(size.size), (from, length) =>
+      const body = inBlocks(stage, stage.sums, get(size.size), (from, length) =>
         segment(stage, held, length, (buffer) => at(buffer, from), { ...noSums, register: stage.sums }));
       return [...code, ...body];
     }
@@ -246,7 +249,7 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
         const rows = Array.from({ length: count }, () => local('i32'));
         return whileLoop([...plus(get(inOuter), i32(count - 1)), ...rowsOfOuter, ...wasm.i32LessUnsigned], [
           ...rows.flatMap((target, k) => assign(target, rowAt(plus(get(inOuter), i32(k))))),
-          ...inBlocks(tensorSums, get(size.neuronsInner), (from, length) =>
+          ...inBlocks(stage, tensorSums, get(size.neuronsInner), (from, length) =>
             segment(stage, held, length,
               (buffer, k) => at(buffer, plus(buffer.domain === 'neuron' ? firstNeuron : times(get(rows[k]), get(size.neuronsInner)), from)),
               { register: tensorSums, memory: neuronSums, neuron: plus(firstNeuron, from) }, count), count),
@@ -279,7 +282,7 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
       ...assign(neuron, plus(times(get(outer), get(size.neuronsInner)), get(inner))),
       ...assign(element, times(plus(times(get(row), get(size.neuronsInner)), get(inner)), get(size.after))),
       ...splats,
-      ...inBlocks(stage.sums, get(size.after), (from, length) =>
+      ...inBlocks(stage, stage.sums, get(size.after), (from, length) =>
         segment(stage, runHeld, length, (buffer) => at(buffer, minus(plus(get(element), from), buffer.role === 'scratch' ? get(blockElement) : i32(0))), { ...noSums, register: stage.sums, neuron: get(neuron) })),
     ];
     const rowBody = [...forLoop(inner, get(blockStart), get(blockEnd), i32(1), run), ...assign(row, plus(get(row), i32(1)))];
@@ -292,7 +295,7 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
 
   function neuronStage(stage: Stage): Code {
     const { held, code } = hold(stage);
-    const body = inBlocks(stage.sums, minus(get(neuronEnd), get(neuronStart)), (from, length) =>
+    const body = inBlocks(stage, stage.sums, minus(get(neuronEnd), get(neuronStart)), (from, length) =>
       segment(stage, held, length, (buffer) => at(buffer, plus(get(neuronStart), from)), { ...noSums, register: stage.sums }));
     return [...code, ...body];
   }
