@@ -129,7 +129,7 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
         stage.instructions.forEach((instruction, i) => {
           if (held.has(instruction) || (row > 0 && isShared(instruction))) return;
           if (instruction.op === 'load') code.push(...here(startOf(instruction.buffer, row)), ...load);
-          else if ('args' in instruction) code.push(...operation(instruction, ofRow));
+          else if ('args' in instruction) code.push(...operation(stage, instruction, ofRow));
           code.push(...wasm.set(ofRow[i]));
         });
         for (const { buffer, value } of stage.stores) code.push(...here(startOf(buffer, row)), ...get(ofRow[value]), ...store);
@@ -170,11 +170,17 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
     ...wasm.f64Store(0),
   ];
 
-  const operation = (instruction: Extract<Instruction, { args: readonly number[] }>, values: readonly number[]): Code => {
-    // v128.bitselect takes the condition last.
-    const args = instruction.op === 'select' ? [...instruction.args.slice(1), instruction.args[0]] : instruction.args;
-    const opcode = instruction.op === 'select' ? wasm.bitselect : wasm[instruction.op];
-    return [...args.flatMap((arg) => get(values[arg])), ...opcode];
+  const operation = (stage: Stage, { op, args }: Extract<Instruction, { args: readonly number[] }>, values: readonly number[]): Code => {
+    const [a, b, c] = args.map((arg) => get(values[arg]));
+    if (op !== 'select') return [...a, ...(b ?? []), ...wasm[op]];
+    const isZero = (arg: number): boolean => {
+      const source = stage.instructions[arg];
+      return source.op === 'constant' && Object.is(source.value, 0);
+    };
+    // v128.bitselect takes the condition last; processors have one instruction for a choice between a value and zero.
+    if (isZero(args[2])) return [...b, ...a, ...wasm.and];
+    if (isZero(args[1])) return [...c, ...a, ...wasm.andNot];
+    return [...b, ...c, ...a, ...wasm.bitselect];
   };
 
   /** Values that do not change during a stage: constants, scalars and values of the tensor. */

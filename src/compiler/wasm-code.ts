@@ -62,6 +62,7 @@ export const wasm = {
   firstLaneMask: simd(12, 255, 255, 255, 255, ...Array<number>(12).fill(0)),
   extractLane: (lane: number): Code => simd(0x1f, lane),
   and: simd(0x4e),
+  andNot: simd(0x4f),
   bitselect: simd(0x52),
   equal: simd(0x41),
   less: simd(0x43),
