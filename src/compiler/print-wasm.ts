@@ -62,7 +62,7 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
   /** Parameter 0 is the record. */
   const local = (type: ValueType): number => locals.push(type);
   const { pointers, scalars } = recordOf(plan);
-  const word = (index: number): Code => [...wasm.get(0), ...wasm.i32Load(4 * index)];
+  const word = (index: number): Code => [wasm.get(0), wasm.i32Load(4 * index)];
 
   const size = Object.fromEntries(sizes.map((name) => [name, local('i32')])) as Record<Size, number>;
   const pointer = new Map(plan.buffers.map((buffer) => [buffer, local('i32')]));
@@ -124,76 +124,76 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
 
     const body = (mode: Lanes, register: number): Code => {
       const { load, store } = lanes[mode];
-      const code: number[] = [];
+      const code: Code[] = [];
       values.forEach((ofRow, row) => {
         stage.instructions.forEach((instruction, i) => {
           if (held.has(instruction) || (row > 0 && isShared(instruction))) return;
-          if (instruction.op === 'load') code.push(...here(startOf(instruction.buffer, row)), ...load);
-          else if ('args' in instruction) code.push(...operation(stage, instruction, ofRow));
-          code.push(...wasm.set(ofRow[i]));
+          if (instruction.op === 'load') code.push(here(startOf(instruction.buffer, row)), load);
+          else if ('args' in instruction) code.push(operation(stage, instruction, ofRow));
+          code.push(wasm.set(ofRow[i]));
         });
-        for (const { buffer, value } of stage.stores) code.push(...here(startOf(buffer, row)), ...get(ofRow[value]), ...store);
+        for (const { buffer, value } of stage.stores) code.push(here(startOf(buffer, row)), get(ofRow[value]), store);
         sums.register.forEach(({ value }, i) => {
-          const masked: Code = mode === 'lane' ? [...wasm.firstLaneMask, ...wasm.and] : [];
-          code.push(...get(registers[i][register]), ...get(ofRow[value]), ...masked, ...wasm.add, ...wasm.set(registers[i][register]));
+          const masked: Code = mode === 'lane' ? [wasm.firstLaneMask, wasm.and] : [];
+          code.push(get(registers[i][register]), get(ofRow[value]), masked, wasm.add, wasm.set(registers[i][register]));
         });
       });
       for (const { buffer, value } of sums.memory) {
         const target = here(partialStart.get(buffer)!);
-        const ofRows = values.flatMap((ofRow, row) => [...get(ofRow[value]), ...(row > 0 ? wasm.add : [])]);
-        code.push(...target, ...target, ...load, ...ofRows, ...wasm.add, ...store);
+        const ofRows = values.map((ofRow, row) => [get(ofRow[value]), row > 0 ? wasm.add : []]);
+        code.push(target, target, load, ofRows, wasm.add, store);
       }
       return code;
     };
     const loop = (mode: Lanes, count: number): Code => {
       const bytes = lanes[mode].bytes;
-      const step = Array.from({ length: count }, (_, k) => [...body(mode, k), ...assign(offset, plus(get(offset), i32(bytes)))]).flat();
-      return whileLoop([...plus(get(offset), i32(count * bytes - 1)), ...get(end), ...wasm.i32LessUnsigned], step);
+      const step = Array.from({ length: count }, (_, k) => [body(mode, k), assign(offset, plus(get(offset), i32(bytes)))]);
+      return whileLoop([plus(get(offset), i32(count * bytes - 1)), get(end), wasm.i32LessUnsigned], step);
     };
-    const loops = [...(width > 1 ? loop('vector', width) : []), ...loop('vector', 1), ...loop('lane', 1)];
+    const loops = [width > 1 ? loop('vector', width) : [], loop('vector', 1), loop('lane', 1)];
 
     return [
-      ...assign(end, shiftLeft(length, 2)),
-      ...assign(offset, i32(0)),
-      ...start.flatMap((ofRow, row) => [...ofRow].flatMap(([buffer, base]) => assign(base, address(buffer, row)))),
-      ...[...partialStart].flatMap(([buffer, base]) => assign(base, partial(buffer, sums.neuron))),
-      ...registers.flat().flatMap((register) => assign(register, wasm.splatConst(0))),
-      ...loops,
-      ...sums.register.flatMap(({ buffer }, i) => flush(accumulator(buffer, sums.neuron), registers[i])),
+      assign(end, shiftLeft(length, 2)),
+      assign(offset, i32(0)),
+      start.map((ofRow, row) => [...ofRow].map(([buffer, base]) => assign(base, address(buffer, row)))),
+      [...partialStart].map(([buffer, base]) => assign(base, partial(buffer, sums.neuron))),
+      registers.flat().map((register) => assign(register, wasm.splatConst(0))),
+      loops,
+      sums.register.map(({ buffer }, i) => flush(accumulator(buffer, sums.neuron), registers[i])),
     ];
   }
 
   /** Adds the lanes of registers to a float64 in memory. */
   const flush = (target: Code, registers: readonly number[]): Code => [
-    ...target, ...target, ...wasm.f64Load(0),
-    ...registers.flatMap((register) => [0, 1, 2, 3].flatMap((lane) => [...get(register), ...wasm.extractLane(lane), ...wasm.f64Promote, ...wasm.f64Add])),
-    ...wasm.f64Store(0),
+    target, target, wasm.f64Load(0),
+    registers.map((register) => [0, 1, 2, 3].map((lane) => [get(register), wasm.extractLane(lane), wasm.f64Promote, wasm.f64Add])),
+    wasm.f64Store(0),
   ];
 
   const operation = (stage: Stage, { op, args }: Extract<Instruction, { args: readonly number[] }>, values: readonly number[]): Code => {
     const [a, b, c] = args.map((arg) => get(values[arg]));
-    if (op !== 'select') return [...a, ...(b ?? []), ...wasm[op]];
+    if (op !== 'select') return [a, b ?? [], wasm[op]];
     const isZero = (arg: number): boolean => {
       const source = stage.instructions[arg];
       return source.op === 'constant' && Object.is(source.value, 0);
     };
     // v128.bitselect takes the condition last; processors have one instruction for a choice between a value and zero.
-    if (isZero(args[2])) return [...b, ...a, ...wasm.and];
-    if (isZero(args[1])) return [...c, ...a, ...wasm.andNot];
-    return [...b, ...c, ...a, ...wasm.bitselect];
+    if (isZero(args[2])) return [b, a, wasm.and];
+    if (isZero(args[1])) return [c, a, wasm.andNot];
+    return [b, c, a, wasm.bitselect];
   };
 
   /** Values that do not change during a stage: constants, scalars and values of the tensor. */
   function hold(stage: Stage): { held: Map<Instruction, number>; code: Code } {
     const held = new Map<Instruction, number>();
-    const code: number[] = [];
+    const code: Code[] = [];
     for (const instruction of stage.instructions) {
       if (instruction.op === 'scalar') held.set(instruction, scalar[instruction.index]);
       const constant = instruction.op === 'constant';
       if (constant || (instruction.op === 'load' && instruction.buffer.domain === 'tensor')) {
         const target = local('v128');
         held.set(instruction, target);
-        code.push(...assign(target, constant ? wasm.splatConst(instruction.value) : [...get(pointer.get(instruction.buffer)!), ...wasm.loadSplat()]));
+        code.push(assign(target, constant ? wasm.splatConst(instruction.value) : [get(pointer.get(instruction.buffer)!), wasm.loadSplat()]));
       }
     }
     return { held, code };
@@ -206,7 +206,7 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
     if (form === 'flat') {
       const body = inBlocks(stage, stage.sums, get(size.size), (from, length) =>
         segment(stage, held, length, (buffer) => at(buffer, from), { ...noSums, register: stage.sums }));
-      return [...code, ...body];
+      return [code, body];
     }
 
     const row = local('i32');
@@ -218,31 +218,31 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
     const neuronSums = stage.sums.filter(({ buffer }) => buffer.domain === 'neuron');
     const tensorSums = stage.sums.filter(({ buffer }) => buffer.domain === 'tensor');
     const neurons = minus(get(neuronEnd), get(neuronStart));
-    const clearPartials = (buffer: Buffer): Code => [...partial(buffer, i32(0)), ...i32(0), ...shiftLeft(get(size.neurons), 2), ...wasm.memoryFill];
+    const clearPartials = (buffer: Buffer): Code => [partial(buffer, i32(0)), i32(0), shiftLeft(get(size.neurons), 2), wasm.memoryFill];
     const clear = (buffer: Buffer): Code => [
-      ...accumulator(buffer, get(neuronStart)), ...i32(0), ...times(neurons, i32(8)), ...wasm.memoryFill,
-      ...(form === 'columns' ? clearPartials(buffer) : []),
+      accumulator(buffer, get(neuronStart)), i32(0), times(neurons, i32(8)), wasm.memoryFill,
+      form === 'columns' ? clearPartials(buffer) : [],
     ];
     const eachNeuron = (body: Code): Code => forLoop(neuron, get(neuronStart), get(neuronEnd), i32(1), body);
-    const finish = (buffer: Buffer): Code => eachNeuron([...at(buffer, get(neuron)), ...accumulator(buffer, get(neuron)), ...wasm.f64Load(0), ...wasm.f32Demote, ...wasm.f32Store(0)]);
+    const finish = (buffer: Buffer): Code => eachNeuron([at(buffer, get(neuron)), accumulator(buffer, get(neuron)), wasm.f64Load(0), wasm.f32Demote, wasm.f32Store(0)]);
 
     if (form === 'columns') {
       // The float32 sums of some rows go over to float64, two neurons at a time.
-      const gather = neuronSums.flatMap(({ buffer }) => {
+      const gather = neuronSums.map(({ buffer }) => {
         const here = get(neuron);
         const next = plus(here, i32(1));
         return [
-          ...assign(neuron, get(neuronStart)),
-          ...whileLoop([...next, ...get(neuronEnd), ...wasm.i32LessUnsigned], [
-            ...accumulator(buffer, here), ...accumulator(buffer, here), ...wasm.load(),
-            ...partial(buffer, here), ...wasm.pairLoad, ...wasm.pairPromote, ...wasm.pairAdd, ...wasm.store(),
-            ...assign(neuron, plus(next, i32(1))),
+          assign(neuron, get(neuronStart)),
+          whileLoop([next, get(neuronEnd), wasm.i32LessUnsigned], [
+            accumulator(buffer, here), accumulator(buffer, here), wasm.load(),
+            partial(buffer, here), wasm.pairLoad, wasm.pairPromote, wasm.pairAdd, wasm.store(),
+            assign(neuron, plus(next, i32(1))),
           ]),
-          ...ifThen([...here, ...get(neuronEnd), ...wasm.i32LessUnsigned], [
-            ...accumulator(buffer, here), ...accumulator(buffer, here), ...wasm.f64Load(0),
-            ...partial(buffer, here), ...wasm.f32Load(0), ...wasm.f64Promote, ...wasm.f64Add, ...wasm.f64Store(0),
+          ifThen([here, get(neuronEnd), wasm.i32LessUnsigned], [
+            accumulator(buffer, here), accumulator(buffer, here), wasm.f64Load(0),
+            partial(buffer, here), wasm.f32Load(0), wasm.f64Promote, wasm.f64Add, wasm.f64Store(0),
           ]),
-          ...clearPartials(buffer),
+          clearPartials(buffer),
         ];
       });
       const firstNeuron = times(get(outer), get(size.neuronsInner));
@@ -253,49 +253,49 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
       const rowAt = (index: Code): Code => plus(times(plus(times(quotient(index, get(size.between)), get(size.neuronsOuter)), get(outer)), get(size.between)), remainder(index, get(size.between)));
       const someRows = (count: number): Code => {
         const rows = Array.from({ length: count }, () => local('i32'));
-        return whileLoop([...plus(get(inOuter), i32(count - 1)), ...rowsOfOuter, ...wasm.i32LessUnsigned], [
-          ...rows.flatMap((target, k) => assign(target, rowAt(plus(get(inOuter), i32(k))))),
-          ...inBlocks(stage, tensorSums, get(size.neuronsInner), (from, length) =>
+        return whileLoop([plus(get(inOuter), i32(count - 1)), rowsOfOuter, wasm.i32LessUnsigned], [
+          rows.map((target, k) => assign(target, rowAt(plus(get(inOuter), i32(k))))),
+          inBlocks(stage, tensorSums, get(size.neuronsInner), (from, length) =>
             segment(stage, held, length,
               (buffer, k) => at(buffer, plus(buffer.domain === 'neuron' ? firstNeuron : times(get(rows[k]), get(size.neuronsInner)), from)),
               { register: tensorSums, memory: neuronSums, neuron: plus(firstNeuron, from) }, count), count),
-          ...assign(inOuter, plus(get(inOuter), i32(count))),
-          ...assign(waiting, plus(get(waiting), i32(count))),
-          ...(gather.length > 0 ? ifThen([...i32(laneBlock - rowsAtOnce), ...get(waiting), ...wasm.i32LessUnsigned], [...gather, ...assign(waiting, i32(0))]) : []),
+          assign(inOuter, plus(get(inOuter), i32(count))),
+          assign(waiting, plus(get(waiting), i32(count))),
+          gather.length > 0 ? ifThen([i32(laneBlock - rowsAtOnce), get(waiting), wasm.i32LessUnsigned], [gather, assign(waiting, i32(0))]) : [],
         ]);
       };
       return [
-        ...code, ...neuronSums.flatMap(({ buffer }) => clear(buffer)), ...assign(waiting, i32(0)),
-        ...forLoop(outer, i32(0), get(size.neuronsOuter), i32(1), [...assign(inOuter, i32(0)), ...someRows(rowsAtOnce), ...someRows(1)]),
-        ...gather, ...neuronSums.flatMap(({ buffer }) => finish(buffer)),
+        code, neuronSums.map(({ buffer }) => clear(buffer)), assign(waiting, i32(0)),
+        forLoop(outer, i32(0), get(size.neuronsOuter), i32(1), [assign(inOuter, i32(0)), someRows(rowsAtOnce), someRows(1)]),
+        gather, neuronSums.map(({ buffer }) => finish(buffer)),
       ];
     }
 
     // A run: values of its neuron are splat once.
     const runHeld = new Map(held);
-    const splats: number[] = [];
+    const splats: Code[] = [];
     for (const instruction of stage.instructions) {
       if (instruction.op === 'load' && instruction.buffer.domain === 'neuron') {
         const target = local('v128');
         runHeld.set(instruction, target);
-        splats.push(...assign(target, [...at(instruction.buffer, get(neuron)), ...wasm.loadSplat()]));
+        splats.push(assign(target, [at(instruction.buffer, get(neuron)), wasm.loadSplat()]));
       }
     }
     const inner = local('i32');
     // Scratch holds one block of neurons, which stays in the cache between the sweeps.
     const blockElement = local('i32');
     const run = [
-      ...assign(neuron, plus(times(get(outer), get(size.neuronsInner)), get(inner))),
-      ...assign(element, times(plus(times(get(row), get(size.neuronsInner)), get(inner)), get(size.after))),
-      ...splats,
-      ...inBlocks(stage, stage.sums, get(size.after), (from, length) =>
+      assign(neuron, plus(times(get(outer), get(size.neuronsInner)), get(inner))),
+      assign(element, times(plus(times(get(row), get(size.neuronsInner)), get(inner)), get(size.after))),
+      splats,
+      inBlocks(stage, stage.sums, get(size.after), (from, length) =>
         segment(stage, runHeld, length, (buffer) => at(buffer, minus(plus(get(element), from), buffer.role === 'scratch' ? get(blockElement) : i32(0))), { ...noSums, register: stage.sums, neuron: get(neuron) })),
     ];
-    const rowBody = [...forLoop(inner, get(blockStart), get(blockEnd), i32(1), run), ...assign(row, plus(get(row), i32(1)))];
+    const rowBody = [forLoop(inner, get(blockStart), get(blockEnd), i32(1), run), assign(row, plus(get(row), i32(1)))];
     return [
-      ...code, ...neuronSums.flatMap(({ buffer }) => clear(buffer)), ...assign(row, i32(0)), ...assign(blockElement, times(get(blockStart), get(size.after))),
-      ...forLoop(before, i32(0), get(size.before), i32(1), forLoop(outer, i32(0), get(size.neuronsOuter), i32(1), forLoop(between, i32(0), get(size.between), i32(1), rowBody))),
-      ...neuronSums.flatMap(({ buffer }) => finish(buffer)),
+      code, neuronSums.map(({ buffer }) => clear(buffer)), assign(row, i32(0)), assign(blockElement, times(get(blockStart), get(size.after))),
+      forLoop(before, i32(0), get(size.before), i32(1), forLoop(outer, i32(0), get(size.neuronsOuter), i32(1), forLoop(between, i32(0), get(size.between), i32(1), rowBody))),
+      neuronSums.map(({ buffer }) => finish(buffer)),
     ];
   }
 
@@ -303,44 +303,44 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
     const { held, code } = hold(stage);
     const body = inBlocks(stage, stage.sums, minus(get(neuronEnd), get(neuronStart)), (from, length) =>
       segment(stage, held, length, (buffer) => at(buffer, plus(get(neuronStart), from)), { ...noSums, register: stage.sums }));
-    return [...code, ...body];
+    return [code, body];
   }
 
   const tensorStage = (stage: Stage): Code => {
     const { held, code } = hold(stage);
-    return [...code, ...segment(stage, held, i32(1), (buffer) => get(pointer.get(buffer)!), noSums)];
+    return [code, segment(stage, held, i32(1), (buffer) => get(pointer.get(buffer)!), noSums)];
   };
 
   const finishTensorSums = (stage: Stage): Code => stage.sums.filter(({ buffer }) => buffer.domain === 'tensor')
-    .flatMap(({ buffer }) => [...get(pointer.get(buffer)!), ...accumulator(buffer, []), ...wasm.f64Load(0), ...wasm.f32Demote, ...wasm.f32Store(0)]);
+    .map(({ buffer }) => [get(pointer.get(buffer)!), accumulator(buffer, []), wasm.f64Load(0), wasm.f32Demote, wasm.f32Store(0)]);
 
   const sweeps = plan.stages.filter(({ domain }) => domain !== 'tensor');
   const printSweep = (stage: Stage): Code => (stage.domain === 'element' ? elementStage(stage) : neuronStage(stage));
   const block = (end: Code, body: Code): Code => [
-    ...assign(blockEnd, end),
-    ...assign(neuronStart, get(blockStart)),
-    ...assign(neuronEnd, times(get(blockEnd), get(size.neuronsOuter))),
-    ...body,
+    assign(blockEnd, end),
+    assign(neuronStart, get(blockStart)),
+    assign(neuronEnd, times(get(blockEnd), get(size.neuronsOuter))),
+    body,
   ];
   const body = isLocal(plan)
     ? [
-        ...forLoop(blockStart, i32(0), get(size.neuronsInner), get(size.block),
-          block(smaller(plus(get(blockStart), get(size.block)), get(size.neuronsInner)), sweeps.flatMap(printSweep))),
-        ...sweeps.flatMap(finishTensorSums),
-        ...plan.stages.filter(({ domain }) => domain === 'tensor').flatMap(tensorStage),
+        forLoop(blockStart, i32(0), get(size.neuronsInner), get(size.block),
+          block(smaller(plus(get(blockStart), get(size.block)), get(size.neuronsInner)), sweeps.map(printSweep))),
+        sweeps.map(finishTensorSums),
+        plan.stages.filter(({ domain }) => domain === 'tensor').map(tensorStage),
       ]
-    : block(get(size.neuronsInner), plan.stages.flatMap((stage) => [
-        ...(stage.domain === 'tensor' ? tensorStage(stage) : printSweep(stage)),
-        ...finishTensorSums(stage),
+    : block(get(size.neuronsInner), plan.stages.map((stage) => [
+        stage.domain === 'tensor' ? tensorStage(stage) : printSweep(stage),
+        finishTensorSums(stage),
       ]));
 
   const code = [
-    ...sizes.flatMap((name, i) => assign(size[name], word(i))),
-    ...[...pointer.values()].flatMap((target, i) => assign(target, word(pointers + i))),
-    ...scalar.flatMap((target, i) => assign(target, [...get(0), ...wasm.loadSplat(4 * (scalars + i))])),
-    ...plan.buffers.filter(({ role, domain }) => role === 'sum' && domain === 'tensor')
-      .flatMap((buffer) => [...accumulators(buffer), ...i32(0), ...i32(8), ...wasm.memoryFill]),
-    ...body,
+    sizes.map((name, i) => assign(size[name], word(i))),
+    [...pointer.values()].map((target, i) => assign(target, word(pointers + i))),
+    scalar.map((target, i) => assign(target, [get(0), wasm.loadSplat(4 * (scalars + i))])),
+    plan.buffers.filter(({ role, domain }) => role === 'sum' && domain === 'tensor')
+      .map((buffer) => [accumulators(buffer), i32(0), i32(8), wasm.memoryFill]),
+    body,
   ];
   return encodeModule(locals, code, shared);
 }

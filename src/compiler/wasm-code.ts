@@ -3,7 +3,8 @@
  * Source: the WebAssembly core specification, chapter 5 (binary format). Knows nothing of rules.
  */
 
-export type Code = readonly number[];
+/** Bytes, in lists of lists as they were put together. */
+export type Code = number | readonly Code[];
 
 export const unsigned = (value: number): number[] => {
   const bytes: number[] = [];
@@ -76,22 +77,22 @@ export const wasm = {
   div: simd(0xe7),
 };
 
-export const assign = (target: number, value: Code): Code => [...value, ...wasm.set(target)];
-export const plus = (a: Code, b: Code): Code => [...a, ...b, ...wasm.i32Add];
-export const minus = (a: Code, b: Code): Code => [...a, ...b, ...wasm.i32Sub];
-export const times = (a: Code, b: Code): Code => [...a, ...b, ...wasm.i32Mul];
-export const quotient = (a: Code, b: Code): Code => [...a, ...b, ...wasm.i32DivUnsigned];
-export const remainder = (a: Code, b: Code): Code => [...a, ...b, ...wasm.i32RemUnsigned];
-export const shiftLeft = (a: Code, bits: number): Code => [...a, ...wasm.i32Const(bits), ...wasm.i32ShiftLeft];
-export const smaller = (a: Code, b: Code): Code => [...a, ...b, ...a, ...b, ...wasm.i32LessUnsigned, ...wasm.select];
+export const assign = (target: number, value: Code): Code => [value, wasm.set(target)];
+export const plus = (a: Code, b: Code): Code => [a, b, wasm.i32Add];
+export const minus = (a: Code, b: Code): Code => [a, b, wasm.i32Sub];
+export const times = (a: Code, b: Code): Code => [a, b, wasm.i32Mul];
+export const quotient = (a: Code, b: Code): Code => [a, b, wasm.i32DivUnsigned];
+export const remainder = (a: Code, b: Code): Code => [a, b, wasm.i32RemUnsigned];
+export const shiftLeft = (a: Code, bits: number): Code => [a, wasm.i32Const(bits), wasm.i32ShiftLeft];
+export const smaller = (a: Code, b: Code): Code => [a, b, a, b, wasm.i32LessUnsigned, wasm.select];
 
-export const ifThen = (condition: Code, body: Code): Code => [...condition, 0x04, 0x40, ...body, 0x0b];
+export const ifThen = (condition: Code, body: Code): Code => [condition, 0x04, 0x40, body, 0x0b];
 
 /** Runs `body` while `condition` holds. */
-export const whileLoop = (condition: Code, body: Code): Code => [0x03, 0x40, ...condition, 0x04, 0x40, ...body, 0x0c, 1, 0x0b, 0x0b];
+export const whileLoop = (condition: Code, body: Code): Code => [0x03, 0x40, condition, 0x04, 0x40, body, 0x0c, 1, 0x0b, 0x0b];
 
 /** Runs `body` for the values of the local `counter` below `end`. */
 export const forLoop = (counter: number, from: Code, end: Code, step: Code, body: Code): Code => [
-  ...assign(counter, from),
-  ...whileLoop([...wasm.get(counter), ...end, ...wasm.i32LessUnsigned], [...body, ...assign(counter, plus(wasm.get(counter), step))]),
+  assign(counter, from),
+  whileLoop([wasm.get(counter), end, wasm.i32LessUnsigned], [body, assign(counter, plus(wasm.get(counter), step))]),
 ];
