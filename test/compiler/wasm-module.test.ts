@@ -64,7 +64,7 @@ describe('modules', () => {
   it.each([0, 63, 64, -64, -65, 8191, 8192, 65535, 65536, -2147483648, 2147483647])('the constant %i comes back', (value) => {
     const memory = new WebAssembly.Memory({ initial: 1 });
     // 0xbe takes the bits of an integer as a float32.
-    const body = [...wasm.get(0), ...wasm.i32Const(value), 0xbe, ...wasm.f32Store(0)];
+    const body = [wasm.get(0), wasm.i32Const(value), 0xbe, wasm.f32Store(0)];
     const { step } = new WebAssembly.Instance(new WebAssembly.Module(encodeModule([], body, false)), { env: { memory } }).exports as { step: (address: number) => void };
     step(16);
     expect(new Int32Array(memory.buffer)[4]).toBe(value);
