@@ -1,6 +1,6 @@
 /** What happened in a run, read off its series. */
 import type { ProbeRecorder } from '../../src/probes/index.js';
-import { median } from '../warmup-study/median.js';
+import { median } from '../support/median.js';
 
 export interface Events {
   /** The first step whose loss was no longer below `divergence` times the first loss. */

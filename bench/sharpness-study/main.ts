@@ -1,13 +1,14 @@
 import { showProgress } from '../support/progress.js';
-import { stopBackend, useBackend } from '../warmup-study/backend.js';
-import { textTable } from '../warmup-study/table.js';
+import { stopBackend, useBackend } from '../support/backend.js';
+import { runFromCommandLine } from '../support/command-line.js';
+import { textTable } from '../support/text-table.js';
 import { experiments } from './experiments.js';
 import { help, parseOptions } from './options.js';
 import { writeReport } from './report.js';
 import { runStudy } from './study.js';
 import { cells, header } from './table.js';
 
-async function main(): Promise<void> {
+await runFromCommandLine(async () => {
   const settings = parseOptions(process.argv.slice(2));
   if (!settings) {
     process.stdout.write(help);
@@ -20,13 +21,4 @@ async function main(): Promise<void> {
   const { runs } = study;
   const seconds = runs.reduce((sum, run) => sum + run.seconds, 0);
   process.stdout.write(`\n${textTable(header, runs.map(cells))}\n\n${seconds.toFixed(0)} seconds. Plots: ${settings.report}/sharpness.html\n`);
-}
-
-try {
-  await main();
-} catch (error) {
-  // The wasm backend's own handler of uncaught errors would print its whole source first.
-  const message = error instanceof Error && error.message.startsWith('study: ') ? error.message : error;
-  console.error(message);
-  process.exitCode = 1;
-}
+});

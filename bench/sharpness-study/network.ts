@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { matmul } from '../warmup-study/matmul.js';
-import { normal } from '../warmup-study/random.js';
+import { matmul } from '../support/matmul.js';
+import { normal } from '../support/random.js';
 import { classes, features, type Images } from './data.js';
 import { productWith } from './product-with-constant.js';
 

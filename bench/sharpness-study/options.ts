@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { check } from '../../src/check.js';
-import { backendNames, type BackendName } from '../warmup-study/backend.js';
+import { backendNames, type BackendName } from '../support/backend.js';
 import { earlySteps } from './train.js';
 
 /** What the study is asked to do. */

@@ -1,4 +1,4 @@
-import { uniform } from './random.js';
+import { uniform } from '../support/random.js';
 
 /** A text as character numbers, its last tenth kept for validation. */
 export interface Corpus {

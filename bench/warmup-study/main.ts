@@ -1,12 +1,14 @@
 import { showProgress } from '../support/progress.js';
-import { stopBackend, useBackend } from './backend.js';
+import { stopBackend, useBackend } from '../support/backend.js';
+import { runFromCommandLine } from '../support/command-line.js';
+import { textTable } from '../support/text-table.js';
 import { findings, firstUpdateCells, firstUpdateHeader, firstUpdates } from './findings.js';
 import { help, parseOptions } from './options.js';
 import { writeReport } from './report.js';
 import { chosenExperiments, runStudy } from './study.js';
-import { cells, header, resultRows, textTable } from './table.js';
+import { cells, header, resultRows } from './table.js';
 
-async function main(): Promise<void> {
+await runFromCommandLine(async () => {
   const settings = parseOptions(process.argv.slice(2));
   if (!settings) {
     process.stdout.write(help);
@@ -24,13 +26,4 @@ async function main(): Promise<void> {
     `Plots: ${settings.report}/index.html`,
   ];
   process.stdout.write(`\n${parts.filter((part) => part !== '').join('\n\n')}\n`);
-}
-
-try {
-  await main();
-} catch (error) {
-  // The wasm backend's own handler of uncaught errors would print its whole source first.
-  const message = error instanceof Error && error.message.startsWith('study: ') ? error.message : error;
-  console.error(message);
-  process.exitCode = 1;
-}
+});

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { Batch } from './data.js';
-import { matmul } from './matmul.js';
-import { normal } from './random.js';
+import { matmul } from '../support/matmul.js';
+import { normal } from '../support/random.js';
 
 export interface ModelShape {
   layers: number;

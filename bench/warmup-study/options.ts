@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { check } from '../../src/check.js';
-import { backendNames, type BackendName } from './backend.js';
+import { backendNames, type BackendName } from '../support/backend.js';
 import { defaultOptimizers, optimizerNames } from './experiments.js';
 
 /** What a study is asked to do. */

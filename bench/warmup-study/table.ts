@@ -1,4 +1,4 @@
-import { median } from './median.js';
+import { median } from '../support/median.js';
 import { baseline } from './experiments.js';
 import type { Run } from './train.js';
 
@@ -35,10 +35,3 @@ export const cells = ({ name, seed, validationLoss, gap }: Row): string[] => [
   validationLoss.toFixed(3),
   gap === undefined ? '-' : `${gap < 0 ? '' : '+'}${gap.toFixed(3)}`,
 ];
-
-/** A table for a terminal. */
-export function textTable(header: readonly string[], rows: readonly string[][]): string {
-  const lines = [header, ...rows];
-  const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  return lines.map((line) => line.map((cell, column) => (column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]))).join('   ')).join('\n');
-}

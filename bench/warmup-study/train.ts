@@ -5,8 +5,8 @@ import { trapezoid } from '../../src/schedules/index.js';
 import { trainingBatches, validationBatches, type Batch, type Corpus } from './data.js';
 import type { Experiment } from './experiments.js';
 import { CharacterModel, type ModelShape } from './model.js';
-import { median } from './median.js';
-import { matmul } from './matmul.js';
+import { median } from '../support/median.js';
+import { matmul } from '../support/matmul.js';
 import { updateSeries, type UpdateSeries } from './update-series.js';
 
 /** What is kept of one training; losses and learning rates are one number a step. */

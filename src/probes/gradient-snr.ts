@@ -1,8 +1,8 @@
 /** The signal-to-noise ratio of a mini-batch gradient, without per-sample gradients. */
 import { mul, sub, Tensor, tidy } from '@tensorflow/tfjs-core';
 import { check, checkCount, checkNames, checkNumber } from '../check.js';
+import { noiseShare } from '../rules/noise-share.js';
 import { kindOf } from './kind-of.js';
-import { noiseShare } from './noise-share.js';
 import { dotProduct } from './sums.js';
 
 /** Powers of a gradient and of its running mean, as an optimizer with momentum has them. */

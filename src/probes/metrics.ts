@@ -2,8 +2,8 @@
 import { mul, neuronSum, square, sub, tensorSum, type Expression } from '../compiler/expression.js';
 import type { UpdateValues } from '../compiler/program.js';
 import { biasCorrection } from '../rules/bias-correction.js';
+import { noiseShare } from '../rules/noise-share.js';
 import { angleFrom } from './angle.js';
-import { noiseShare } from './noise-share.js';
 
 /** Expressions to be read, by name; a name stands for the same expression in all metrics. */
 export type Sums = Readonly<Record<string, Expression>>;

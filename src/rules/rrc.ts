@@ -12,6 +12,7 @@
 import { add, div, equal, less, maximum, minimum, mix, mul, select, sqrt, square, sub, tensorSum, type DeviceDomain, type Expression, type Operand } from '../compiler/expression.js';
 import type { HostValues, Values } from '../compiler/rule.js';
 import { biasCorrection } from './bias-correction.js';
+import { noiseShare } from './noise-share.js';
 
 export type RRCForm = {
   /** True to use the sums of this very step, at the price of a second sweep; else those up to the step before. */
@@ -34,12 +35,10 @@ export function rrcHost({ given }: RRCForm, { count, rrcBatchSize, rrcMinimum, r
     const noise = 1 / (1 + rrcSignalToNoise);
     return { rrcFactor: Number.isNaN(noise) ? rrcStart : Math.max(Math.sqrt(noise + (1 - noise) * rrcInverseBatch), rrcMinimum) };
   }
-  const correction = biasCorrection(beta, count + 1);
-  const kappa = (((1 - beta) / (1 + beta)) * (2 - correction)) / correction;
   return {
     rrcDecay: beta,
-    rrcNoiseShare: 1 - kappa,
-    rrcMomentumScale: 1 / correction ** 2,
+    rrcNoiseShare: 1 - noiseShare(beta, count + 1),
+    rrcMomentumScale: 1 / biasCorrection(beta, count + 1) ** 2,
     rrcInverseBatch,
     rrcMinimum,
     rrcStart,

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { gradientSNR, type GradientSNR } from '../../src/probes/index.js';
-import { noiseShare } from '../../src/probes/noise-share.js';
+import { noiseShare } from '../../src/rules/noise-share.js';
 import { useBackend } from '../support/backends.js';
 import { normals, withoutLeak } from './support.js';
 

@@ -1,10 +1,9 @@
 /** Second derivatives that tfjs by itself gets wrong or refuses, against central differences of first ones in double. */
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { hessianVectorProduct } from '../../src/probes/hessian-vector-product.js';
 import { sharpness } from '../../src/probes/sharpness.js';
-import { useBackend } from '../support/backends.js';
-import { backends, variableOf, withoutLeak } from './support.js';
+import { backends, eachOn, variableOf, withoutLeak } from './support.js';
 
 type Unary = readonly [name: string, f: (x: tf.Tensor) => tf.Tensor, exact: (x: number) => number];
 
@@ -41,12 +40,7 @@ function erf(x: number): number {
 }
 
 describe.each(backends)('on %s', (backend) => {
-  let before = 0;
-  beforeEach(async () => {
-    await useBackend(backend);
-    before = tf.memory().numTensors;
-  });
-  afterEach(() => expect(tf.memory().numTensors).toBe(before));
+  eachOn(backend);
 
   const points = [-1.3, -0.55, 0.2, 0.7, 1.1];
   test.each(functions)('%s', async (_, f, exact) => {

@@ -1,20 +1,14 @@
 import * as tf from '@tensorflow/tfjs-core';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { AdamW, GIAdam, Lion, SGDMomentum } from '../../src/optimizers/index.js';
 import { hessianVectorProduct } from '../../src/probes/hessian-vector-product.js';
 import { preconditionedSharpness } from '../../src/probes/preconditioned-sharpness.js';
 import { sharpness } from '../../src/probes/sharpness.js';
-import { useBackend } from '../support/backends.js';
 import { perceptron } from './reference-perceptron.js';
-import { assign, backends, normals, quadratic, symmetricWith, variableOf, withoutLeak } from './support.js';
+import { assign, backends, eachOn, normals, quadratic, symmetricWith, variableOf, withoutLeak } from './support.js';
 
 describe.each(backends)('on %s', (backend) => {
-  let before = 0;
-  beforeEach(async () => {
-    await useBackend(backend);
-    before = tf.memory().numTensors;
-  });
-  afterEach(() => expect(tf.memory().numTensors).toBe(before));
+  eachOn(backend);
 
   const spectra: Record<string, number[]> = {
     'positive definite': Array.from({ length: 60 }, (_, i) => 10 * 0.8 ** i),

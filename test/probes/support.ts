@@ -1,9 +1,20 @@
 /** What the tests of the stand-alone probes share. */
 import * as tf from '@tensorflow/tfjs-core';
-import { expect } from 'vitest';
-import { normal } from '../../bench/warmup-study/random.js';
+import { afterEach, beforeEach, expect } from 'vitest';
+import { normal } from '../../bench/support/random.js';
+import { useBackend } from '../support/backends.js';
 
 export const backends = ['wasm', 'cpu'] as const;
+
+/** Every test of the group runs on the backend, and leaves no tensor behind. */
+export function eachOn(backend: (typeof backends)[number]): void {
+  let before = 0;
+  beforeEach(async () => {
+    await useBackend(backend);
+    before = tf.memory().numTensors;
+  });
+  afterEach(() => expect(tf.memory().numTensors).toBe(before));
+}
 
 /** Standard normal numbers, the same for the same seed. */
 export const normals = (size: number, seed: number): Float32Array => {

@@ -4,13 +4,12 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { AdamW, SGDMomentum, type FusedOptimizer } from '../../src/optimizers/index.js';
 import { distanceToInstability, instabilityThreshold, type InstabilityKind } from '../../src/probes/index.js';
 import { preconditionedSharpness } from '../../src/probes/preconditioned-sharpness.js';
 import { sharpness } from '../../src/probes/sharpness.js';
-import { useBackend } from '../support/backends.js';
-import { backends, quadratic, symmetricWith, variableOf } from './support.js';
+import { backends, eachOn, quadratic, symmetricWith, variableOf } from './support.js';
 
 /** Curvatures from 0.5 to 100, 0.2% apart: nothing about where the threshold lies. */
 const grid = Array.from({ length: 2650 }, (_, i) => 0.5 * 1.002 ** i);
@@ -57,12 +56,7 @@ async function frozenAdam(learningRate: number, beta1: number, p: number, w: tf.
 }
 
 describe.each(backends)('on %s', (backend) => {
-  let before = 0;
-  beforeEach(async () => {
-    await useBackend(backend);
-    before = tf.memory().numTensors;
-  });
-  afterEach(() => expect(tf.memory().numTensors).toBe(before));
+  eachOn(backend);
 
   type Subject = { kind: InstabilityKind; beta: number; learningRate: number; preconditioner: number; units: number };
   const subjects: Record<string, Subject> = {

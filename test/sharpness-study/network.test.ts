@@ -2,7 +2,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { classes, features, readImages } from '../../bench/sharpness-study/data.js';
 import { Network } from '../../bench/sharpness-study/network.js';
-import { useBackend } from '../../bench/warmup-study/backend.js';
+import { useBackend } from '../../bench/support/backend.js';
 import { hessianVectorProduct } from '../../src/probes/hessian-vector-product.js';
 
 beforeAll(() => useBackend('wasm'));

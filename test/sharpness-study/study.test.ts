@@ -9,7 +9,7 @@ import { writeReport } from '../../bench/sharpness-study/report.js';
 import { runStudy, type Study } from '../../bench/sharpness-study/study.js';
 import { cells, header } from '../../bench/sharpness-study/table.js';
 import { showProgress } from '../../bench/support/progress.js';
-import { useBackend } from '../../bench/warmup-study/backend.js';
+import { useBackend } from '../../bench/support/backend.js';
 import { ProbeRecorder, type RecordedRun } from '../../src/probes/index.js';
 
 describe('every experiment, small', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readCorpus, trainingBatches, validationBatches, type Corpus } from '../../bench/warmup-study/data.js';
-import { normal, uniform } from '../../bench/warmup-study/random.js';
+import { normal, uniform } from '../../bench/support/random.js';
 
 const shape = { batch: 4, context: 8 };
 const text = Array.from({ length: 1003 }, (_, i) => 'hello, whale—'[(i * i) % 13]).join('');

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { useBackend } from '../../bench/warmup-study/backend.js';
+import { useBackend } from '../../bench/support/backend.js';
 import { readCorpus } from '../../bench/warmup-study/data.js';
 import { experiments } from '../../bench/warmup-study/experiments.js';
 import { train, type Run } from '../../bench/warmup-study/train.js';

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { useBackend } from '../../bench/warmup-study/backend.js';
+import { useBackend } from '../../bench/support/backend.js';
 import { CharacterModel } from '../../bench/warmup-study/model.js';
 import { referenceLoss, type Weights } from './reference-gpt.js';
 

@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { showProgress } from '../../bench/support/progress.js';
-import { useBackend } from '../../bench/warmup-study/backend.js';
+import { useBackend } from '../../bench/support/backend.js';
 import { parseOptions } from '../../bench/warmup-study/options.js';
 import { figures } from '../../bench/warmup-study/plots.js';
 import { writeReport } from '../../bench/warmup-study/report.js';
 import { runStudy, type Study } from '../../bench/warmup-study/study.js';
-import { cells, header, resultRows, textTable } from '../../bench/warmup-study/table.js';
+import { textTable } from '../../bench/support/text-table.js';
+import { cells, header, resultRows } from '../../bench/warmup-study/table.js';
 
 const names = ['AdamW, no warmup', 'AdamW, 10% warmup', 'GIAdam, no warmup'];
 const shape = { layers: 1, width: 8, context: 8, batch: 2 };

@@ -5,7 +5,7 @@ import * as tf from '@tensorflow/tfjs-core';
 const load = {
   wasm: () => import('@tensorflow/tfjs-backend-wasm'),
   cpu: () => import('@tensorflow/tfjs-backend-cpu'),
-  webgpu: async () => (await import('../support/webgpu.js')).startWebGPU(),
+  webgpu: async () => (await import('./webgpu.js')).startWebGPU(),
 };
 
 export type BackendName = keyof typeof load;
@@ -20,6 +20,6 @@ export async function useBackend(name: BackendName): Promise<void> {
 /** Lets the process end: a GPU would keep it alive. Throws if the GPU has reported an error that nothing caught. */
 export async function stopBackend(name: BackendName): Promise<void> {
   if (name !== 'webgpu') return;
-  const { stopWebGPU, throwIfErrors } = await import('../support/webgpu.js');
+  const { stopWebGPU, throwIfErrors } = await import('./webgpu.js');
   await throwIfErrors().finally(stopWebGPU);
 }

@@ -1,4 +1,4 @@
-import { biasCorrection } from '../rules/bias-correction.js';
+import { biasCorrection } from './bias-correction.js';
 
 /**
  * The share of the noise's power that is left in a bias-corrected running mean of t gradients:
