@@ -4,8 +4,8 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const compiler = ["export * from './compiler/program'", "export { defineRule } from './compiler/rule'"];
-const ops = [...compiler, "export { OpsExecutor } from './executors/ops'"];
-const wasm = [...ops, "export { WasmExecutor } from './executors/wasm'", "export * from './executors/wasm-heap'"];
+const ops = [...compiler, "export { opsExecutor } from './executors/ops'"];
+const wasm = [...ops, "export { wasmExecutor } from './executors/wasm'", "export * from './executors/wasm-heap'"];
 
 const imports: readonly (readonly [name: string, code: readonly string[]])[] = [
   ['rules and plans', compiler],

@@ -6,7 +6,7 @@
  * that a later stage needs is computed once and kept in scratch memory. The order of sums and operations is the rule
  * author's: nothing is reordered, common subexpressions are merged. This module knows no backend.
  */
-import { compileHost, evaluate } from './evaluate.js';
+import { compileHost } from './evaluate.js';
 import { isReduction, type DeviceDomain, type Expression, type Reduction } from './expression.js';
 
 /** A place in memory that stages read and write. */
@@ -42,10 +42,16 @@ export type Plan = {
   /** Host expressions, in the order of the kernel's scalars. */
   readonly scalars: readonly Expression[];
   /** Computes the scalars in double precision, and rounds each once as it writes them to `into` from `offset` on. */
-  readonly writeScalars: (values: Readonly<Record<string, number>>, into: Float32Array, offset: number) => void;
+  readonly writeScalars: (values: Readonly<Record<string, number>>, into: Float32Array, offset?: number) => Float32Array;
   readonly buffers: readonly Buffer[];
   readonly stages: readonly Stage[];
 };
+
+/** The buffers that a stage reads. */
+export const loadsOf = ({ instructions }: Stage): Buffer[] => instructions.flatMap((instruction) => (instruction.op === 'load' ? [instruction.buffer] : []));
+
+/** True if a plan has to know which elements belong to which neuron. */
+export const hasNeurons = ({ buffers }: Plan): boolean => buffers.some(({ domain }) => domain === 'neuron');
 
 export type Output = { readonly buffer: Buffer; readonly value: Expression };
 
@@ -183,7 +189,7 @@ function schedule(
     const instructionFor = (node: Node): Instruction => {
       const { op } = node.expression;
       if (isHost(node)) {
-        if (!isCondition(node)) return node.hasScalar ? { op: 'scalar', index: scalarIndex(node) } : { op: 'constant', value: evaluate(node.expression, {}) };
+        if (!isCondition(node)) return node.hasScalar ? { op: 'scalar', index: scalarIndex(node) } : { op: 'constant', value: compileHost([node.expression])({}, new Float32Array(1))[0] };
         const zero = instructions.push({ op: 'constant', value: 0 }) - 1;
         const flag = instructions.push({ op: 'scalar', index: scalarIndex(node) }) - 1;
         return { op: 'less', args: [zero, flag] };

@@ -58,14 +58,14 @@ function reduce(x: Tensor, domain: DeviceDomain, view: number[]): Tensor {
 /**
  * Runs a plan. `inputs` gives the tensors of variable, gradient, slots and step-wide values; the result has a tensor for
  * each variable, slot and reading that the plan writes, in the input's shape (of slots: in the shape that `inputs` has).
- * `sums` may give a sum in place of computing it: then a test can compare what follows from equal sums bit for bit.
+ * `sumOf` may give another sum in place of the tensor's own: one that goes on over several tensors.
  */
 export function runOps(
   plan: Plan,
   layout: Layout,
   inputs: (buffer: Buffer) => Tensor,
   scalars: ArrayLike<number>,
-  sums: (buffer: Buffer) => Tensor | undefined = () => undefined,
+  sumOf: (buffer: Buffer, own: () => Tensor) => Tensor = (_, own) => own(),
 ): Map<Buffer, Tensor> {
   const view = viewOf(layout);
   const { neuronsOuter, between } = layout;
@@ -86,8 +86,8 @@ export function runOps(
       }
       const written = stage.stores.map(({ buffer, value }) => [buffer, broadcastTo(values[value], view[buffer.domain])] as const);
       for (const { buffer, value } of stage.sums) {
-        const given = sums(buffer);
-        memory.set(buffer, given ? reshape(given, view[buffer.domain]) : reduce(broadcastTo(values[value], view[stage.domain]), buffer.domain, view[buffer.domain]));
+        const own = () => reduce(broadcastTo(values[value], view[stage.domain]), buffer.domain, view[buffer.domain]);
+        memory.set(buffer, reshape(sumOf(buffer, own), view[buffer.domain]));
       }
       for (const [buffer, value] of written) {
         memory.set(buffer, value);

@@ -44,26 +44,8 @@ const outputsOf = (values: Readonly<Record<string, Expression | number>>, buffer
 
 const asExpression = (value: Operand): Expression => (typeof value === 'number' ? constant(value) : value);
 
-/** A computation over all gradients of a step that comes before every rule: sums of each, added up, then one number. */
-export type StepWideStage = {
-  readonly sums: Plan;
-  /** The result from the totals, which it reads as inputs named like the readings of `sums`. */
-  readonly result: Expression;
-  /** The same as a plan, for executors whose totals stay on the device. */
-  readonly combine: Plan;
-};
-
-/** Makes a step-wide stage whose result scales the gradients. */
-export function planStepWide(name: string, sums: Readonly<Record<string, Expression>>, result: (totals: Record<string, Expression>) => Expression): StepWideStage {
-  const readings = Object.keys(sums).map((reading): Buffer => ({ name: reading, domain: 'tensor', role: 'reading' }));
-  const totals = Object.fromEntries(readings.map((buffer) => [buffer.name, input(buffer.name, 'tensor')]));
-  const expression = result(totals);
-  return {
-    sums: makePlan(name, { g: gradientBuffer }, readings.map((buffer) => ({ buffer, value: sums[buffer.name] }))),
-    result: expression,
-    combine: makePlan(name, Object.fromEntries(readings.map((buffer) => [buffer.name, buffer])), [{ buffer: gradientScaleBuffer, value: expression }]),
-  };
-}
+/** A plan over all gradients of a step that comes before every rule; its sums are over all of them, its value scales them. */
+export const planStepWide = (name: string, value: Expression): Plan => makePlan(name, { g: gradientBuffer }, [{ buffer: gradientScaleBuffer, value }]);
 
 /** The shape in which a slot is saved. */
 export const slotShape = (domain: DeviceDomain, shape: readonly number[], layout: Layout): number[] =>

@@ -2,11 +2,11 @@
 import { backend, getBackend } from '@tensorflow/tfjs-core';
 import { simdModule } from '../compiler/wasm-module.js';
 import type { Executor } from './executor.js';
-import { OpsExecutor } from './ops.js';
-import { BackendHeap, findBackendMemory, PrivateHeap, type WasmBackend } from './wasm-heap.js';
-import { WasmExecutor } from './wasm.js';
-import { isWebGPUBackend, WebGPUBridge } from './webgpu-bridge.js';
-import { WebGPUExecutor } from './webgpu.js';
+import { opsExecutor } from './ops.js';
+import { backendHeap, privateHeap, type WasmBackend } from './wasm-heap.js';
+import { wasmExecutor } from './wasm.js';
+import { isWebGPUBackend, webgpuBridge } from './webgpu-bridge.js';
+import { webgpuExecutor } from './webgpu.js';
 
 /** What an optimizer may ask for: the fastest for the backend, or tfjs operations. */
 export type ExecutorChoice = 'auto' | 'ops';
@@ -16,7 +16,7 @@ const warned = new Set<string>();
 function fallBack(reason: string): Executor {
   if (!warned.has(reason)) console.warn(`tfjs-warmup: no fused kernels, tfjs operations instead: ${reason}`);
   warned.add(reason);
-  return new OpsExecutor();
+  return opsExecutor();
 }
 
 /** Why this place cannot compile WebAssembly with SIMD, or undefined. */
@@ -32,15 +32,14 @@ function whyNoKernels(): string | undefined {
 
 /** Makes the executor for the current backend: fused kernels on webgpu, wasm and cpu, tfjs operations elsewhere. */
 export function chooseExecutor(choice: ExecutorChoice): Executor {
-  if (choice === 'ops') return new OpsExecutor();
+  if (choice === 'ops') return opsExecutor();
   const current = backend() as unknown as Partial<WasmBackend>;
-  if (isWebGPUBackend(current)) return new WebGPUExecutor(new WebGPUBridge(current));
+  if (isWebGPUBackend(current)) return webgpuExecutor(webgpuBridge(current));
   if (getBackend() === 'webgpu') return fallBack('this build of the webgpu backend lacks what kernels need');
   const onWasm = current.wasm !== undefined;
-  if (!onWasm && getBackend() !== 'cpu') return new OpsExecutor();
+  if (!onWasm && getBackend() !== 'cpu') return opsExecutor();
   const reason = whyNoKernels();
   if (reason) return fallBack(reason);
-  if (!onWasm) return new WasmExecutor(new PrivateHeap());
-  const memory = findBackendMemory(current);
-  return memory ? new WasmExecutor(new BackendHeap(current as WasmBackend, memory)) : fallBack('this build of the wasm backend does not show its memory');
+  const heap = onWasm ? backendHeap(current) : privateHeap();
+  return heap ? wasmExecutor(heap) : fallBack('this build of the wasm backend does not show its memory');
 }

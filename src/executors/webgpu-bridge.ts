@@ -1,5 +1,6 @@
 /** The one place that touches private members of tfjs-backend-webgpu. */
-import { backend as currentBackend, env, mul, type Tensor, type Variable } from '@tensorflow/tfjs-core';
+import { backend as currentBackend, engine, env, type Tensor, type TensorInfo, type Variable } from '@tensorflow/tfjs-core';
+import { ownData } from './own-data.js';
 
 type TensorData = { resource?: GPUBuffer; values?: unknown; external?: boolean };
 
@@ -17,122 +18,105 @@ type Backend = {
   endComputePassEncoder(): void;
   submitQueue(): void;
   refCount(dataId: object): number;
+  makeTensorInfo(shape: readonly number[], dtype: 'float32'): TensorInfo;
 };
 
-const methods = ['uploadToGPU', 'ensureCommandEncoderReady', 'endComputePassEncoder', 'submitQueue', 'refCount'] as const;
+const members: readonly (keyof Backend)[] = [
+  'device', 'queue', 'tensorMap', 'commandEncoder', 'computePassEncoder', 'commandQueueOwnedIds', 'dispatchCountInPass',
+  'uploadToGPU', 'ensureCommandEncoderReady', 'endComputePassEncoder', 'submitQueue', 'refCount', 'makeTensorInfo',
+];
 
 /** True if the backend is tfjs's webgpu backend with all that the bridge needs. */
-export function isWebGPUBackend(backend: object): backend is Backend {
-  const candidate = backend as Partial<Backend>;
-  return (
-    methods.every((method) => typeof candidate[method] === 'function') &&
-    candidate.device !== undefined &&
-    candidate.queue !== undefined &&
-    candidate.tensorMap !== undefined &&
-    candidate.commandEncoder !== undefined &&
-    candidate.computePassEncoder !== undefined &&
-    candidate.commandQueueOwnedIds !== undefined &&
-    typeof candidate.dispatchCountInPass === 'number'
-  );
-}
+export const isWebGPUBackend = (backend: object): backend is Backend => members.every((member) => (backend as Partial<Backend>)[member] !== undefined);
 
-/** How each device was lost, once it is; kept here, so that a device does not hold on to all that ever used it. */
-const losses = new WeakMap<GPUDevice, { message?: string }>();
+export type WebGPUBridge = ReturnType<typeof webgpuBridge>;
 
-function lossOf(device: GPUDevice): { readonly message?: string } {
-  const known = losses.get(device);
-  if (known) return known;
-  const loss: { message?: string } = {};
-  losses.set(device, loss);
+export function webgpuBridge(backend: Backend) {
+  const { device } = backend;
+  /** Why no further step can run. */
+  let failure: Error | undefined;
+  let lost = false;
   void device.lost.then(({ message }) => {
-    loss.message = message;
+    lost = true;
+    failure ??= new Error(`the webgpu device is lost (${message}); make a new backend, and give an optimizer on it with setWeights what getWeights had saved`);
   });
-  return loss;
-}
 
-export class WebGPUBridge {
-  /** Why no further step can run: what the device refuses it tells only later. */
-  failure: Error | undefined;
-  readonly #backend: Backend;
-  readonly #loss: { readonly message?: string };
-
-  constructor(backend: Backend) {
-    this.#backend = backend;
-    this.#loss = lossOf(backend.device);
-  }
-
-  /** How the device was lost, or undefined. */
-  get loss(): string | undefined {
-    return this.#loss.message;
-  }
-
-  /** True if tensors are made on this backend now. */
-  get isCurrent(): boolean {
-    return (currentBackend() as unknown) === this.#backend;
-  }
-
-  get device(): GPUDevice {
-    return this.#backend.device;
-  }
-
-  /** Dispatches that may be encoded before the backend submits them. */
-  get dispatchesPerSubmit(): number {
-    return env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE');
-  }
-
-  /** The buffer of a tensor's data, on the GPU; may end the current pass. */
-  buffer({ dataId }: Tensor): GPUBuffer {
-    this.#backend.uploadToGPU(dataId);
-    return this.#backend.tensorMap.get(dataId).resource!;
-  }
-
-  /** The buffer of a variable that a kernel will write: its own, not shared with other tensors or with the user. */
-  ownBuffer(variable: Variable): GPUBuffer {
-    const { dataId } = variable;
-    // Looking at the data moves them here from another backend, which alone knew until then how many share them.
-    const { external } = this.#backend.tensorMap.get(dataId);
-    if (external || this.#backend.refCount(dataId) > 1) {
-      const copy = mul(variable, 1);
-      variable.assign(copy as Variable);
-      copy.dispose();
-    }
-    const buffer = this.buffer(variable);
-    forgetValues(this.#backend.tensorMap.get(variable.dataId));
-    return buffer;
-  }
-
-  /** The backend's pass, the same until something ends it. */
-  get pass(): GPUComputePassEncoder {
-    const backend = this.#backend;
-    backend.ensureCommandEncoderReady();
-    return (backend.computePassEncoder ??= backend.commandEncoder!.beginComputePass());
-  }
-
-  /** Keeps the buffer of a tensor that is disposed from being used again until all that is encoded is submitted. */
-  keepUntilSubmit({ dataId }: Tensor): void {
-    this.#backend.commandQueueOwnedIds.add(dataId);
-  }
-
-  /** Counts a dispatch that was encoded into the pass; may submit. */
-  dispatched(dispatchesPerSubmit: number): void {
-    if (++this.#backend.dispatchCountInPass >= dispatchesPerSubmit) this.submit();
-  }
-
-  /** Encodes copies between buffers. */
-  copy(encode: (encoder: GPUCommandEncoder) => void, used: readonly Tensor[] = []): void {
-    const backend = this.#backend;
-    backend.ensureCommandEncoderReady();
-    backend.endComputePassEncoder();
-    encode(backend.commandEncoder!);
-    for (const { dataId } of used) backend.commandQueueOwnedIds.add(dataId);
-  }
-
-  submit(): void {
-    const backend = this.#backend;
+  const submit = (): void => {
+    if (lost) return;
     backend.ensureCommandEncoderReady();
     backend.endComputePassEncoder();
     backend.submitQueue();
-  }
+  };
+
+  /** The buffer of a tensor's data, on the GPU; may end the current pass. */
+  const buffer = ({ dataId }: Tensor): GPUBuffer => {
+    backend.uploadToGPU(dataId);
+    return backend.tensorMap.get(dataId).resource!;
+  };
+
+  /** Keeps the buffer of a tensor that is disposed from being used again until all that is encoded is submitted. */
+  const keepUntilSubmit = ({ dataId }: Tensor): void => void backend.commandQueueOwnedIds.add(dataId);
+
+  return {
+    device,
+    submit,
+    buffer,
+    keepUntilSubmit,
+
+    /** Throws if the device is lost, or has refused something. */
+    check(): void {
+      if (failure) throw failure;
+    },
+
+    /** True if tensors are made on this backend now. */
+    isCurrent: (): boolean => (currentBackend() as unknown) === backend,
+
+    /** Dispatches that may be encoded before the backend submits them. */
+    dispatchesPerSubmit: (): number => env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE'),
+
+    /** Makes what the device may refuse; it tells so only later. */
+    make<T>(filter: GPUErrorFilter, make: () => T, refusal: (message: string) => string): T {
+      device.pushErrorScope(filter);
+      const made = make();
+      const tell = (error: GPUError | null): void => {
+        if (error) failure ??= new Error(refusal(error.message));
+      };
+      // Where the device is lost, there is nothing to say of what it was asked for.
+      device.popErrorScope().then(tell, () => undefined);
+      return made;
+    },
+
+    /** The buffer of a variable that a kernel will write: its own, not shared with other tensors or with the user. */
+    ownBuffer(variable: Variable): GPUBuffer {
+      // Looking at the data moves them here from another backend, which alone knew until then how many share them.
+      const { external } = backend.tensorMap.get(variable.dataId);
+      if (external || backend.refCount(variable.dataId) > 1) ownData(variable);
+      const own = buffer(variable);
+      forgetValues(backend.tensorMap.get(variable.dataId));
+      return own;
+    },
+
+    /** A tensor on the GPU whose values are still to be written. */
+    emptyTensor: (shape: readonly number[]): Tensor => engine().makeTensorFromTensorInfo(backend.makeTensorInfo(shape, 'float32')),
+
+    /** The backend's pass, the same until something ends it. */
+    pass(): GPUComputePassEncoder {
+      backend.ensureCommandEncoderReady();
+      return (backend.computePassEncoder ??= backend.commandEncoder!.beginComputePass());
+    },
+
+    /** Counts a dispatch that was encoded into the pass; may submit. */
+    dispatched(dispatchesPerSubmit: number): void {
+      if (++backend.dispatchCountInPass >= dispatchesPerSubmit) submit();
+    },
+
+    /** Encodes a copy of words between buffers. */
+    copy(from: GPUBuffer, fromWord: number, to: GPUBuffer, toWord: number, words: number): void {
+      backend.ensureCommandEncoderReady();
+      backend.endComputePassEncoder();
+      backend.commandEncoder!.copyBufferToBuffer(from, 4 * fromWord, to, 4 * toWord, 4 * words);
+    },
+  };
 }
 
 /**

@@ -1,14 +1,16 @@
-/** What a step on a given list of variables encodes: dispatches, their records, and where everything stands in the arenas. */
-import type { Variable } from '@tensorflow/tfjs-core';
+/** What a step on a given list of jobs encodes: dispatches, their records, and where everything stands in the arenas. */
 import type { Layout } from '../compiler/layout.js';
-import type { Buffer, Plan } from '../compiler/plan.js';
-import { cutPlan, groupsOf, hasNeurons, printCombine, printSweep, printTotal, tileOf, wgslRecordOf, wgslSizes, wordsOf, type Kernel } from '../compiler/print-wgsl.js';
-import type { StepWideStage } from '../compiler/program.js';
+import { hasNeurons, type Buffer, type Plan } from '../compiler/plan.js';
+import { cutPlan, groupsOf, printCombine, printSweep, scalarsAt, tileOf, wgslSizes, wordsOf, type Kernel } from '../compiler/print-wgsl.js';
+import { getOrMake } from '../get-or-make.js';
+import type { Job, Reading, Slot } from './executor.js';
 import type { Arena, Place } from './webgpu-arena.js';
-import type { Bindings, Pipeline } from './webgpu-pipelines.js';
+import type { Pipeline } from './webgpu-pipelines.js';
 
-/** One variable's part of a step. */
-export type Member = { readonly variable: Variable; readonly plan: Plan; readonly layout: Layout };
+export type Kept = Slot & { readonly place: Place };
+
+/** Variables of one element-wise dispatch: with arena and records, three weights and three gradients make 8 storage buffers. */
+const width = 3;
 
 export type Launch = {
   readonly pipeline: Pipeline;
@@ -16,7 +18,7 @@ export type Launch = {
   /** Where its records stand among the step's, in words. */
   readonly records: number;
   readonly groups: readonly [number, number, number];
-  /** The members whose weights and gradients it binds. */
+  /** The jobs whose weights and gradients it binds. */
   readonly weights: readonly number[];
   readonly gradients: readonly number[];
   /** The bind group of all but the gradients, while its buffers stay the same. */
@@ -25,49 +27,29 @@ export type Launch = {
 
 export type Copy = { readonly from: Place; readonly to: Place };
 
-/** The record of a member, or of the step-wide stage, whose scalars are filled in at each step. */
-export type RecordPlace = { readonly plan: Plan; readonly word: number; readonly member: number | 'stepWide' };
-
-/** Readings one after the other; `word` counts from the beginning of the stretch. */
-export type ReadingStretch = { readonly place: Place; readonly entries: readonly { readonly member: number; readonly name: string; readonly word: number; readonly words: number }[] };
-
 export type Schedule = {
-  readonly members: readonly Member[];
-  readonly stepWide: StepWideStage | undefined;
+  readonly jobs: readonly Job<Kept>[];
+  readonly stepWide: Plan | undefined;
   readonly actions: readonly (Launch | Copy)[];
-  readonly records: readonly RecordPlace[];
-  /** Where the step-wide factor stands. */
-  readonly scale: Place | undefined;
-  /** Where the members' readings stand: one stretch in each arena that has any. */
-  readonly readings: readonly ReadingStretch[];
+  /** Which plan's scalars begin at which word, and whose values they have, unless the plan is the step-wide one. */
+  readonly scalars: readonly { readonly plan: Plan; readonly word: number; readonly index: number }[];
+  /** What is left for the host: the words of some places, one after the other. */
+  readonly readings: readonly { readonly places: readonly Place[]; readonly entries: Reading['entries'] }[];
   /** All records of a step, their scalars still 0. */
   readonly words: Uint32Array<ArrayBuffer>;
 };
 
 export type Surroundings = {
-  /** Variables of one element-wise dispatch. */
-  readonly width: number;
   /** Words to which the records of a dispatch must be aligned. */
   readonly alignment: number;
   /** Workgroups that a dispatch may have in one dimension. */
   readonly maximumGroups: number;
-  readonly firstArena: Arena;
-  readonly arenaOf: (member: Member) => Arena;
-  readonly slotOf: (member: Member, buffer: Buffer) => Place;
-  /** Words that outlive no step but stay set aside, by name. */
-  readonly placeOf: (arena: Arena, name: string, words: number) => Place;
-  readonly pipeline: (name: string, code: string, bindings: Bindings) => Pipeline;
+  readonly arenaOf: (job?: Job<Kept>) => Arena;
+  readonly pipelineOf: (name: string, code: string, weights: number, gradients: number) => Pipeline;
 };
 
-type Entry = { readonly plan: Plan; readonly layout: Layout; readonly arena: Arena; readonly index: number; readonly offsets: readonly number[] };
-
-const kernels = new WeakMap<Plan, readonly Kernel[]>();
-
-function kernelsOf(plan: Plan): readonly Kernel[] {
-  const cut = kernels.get(plan) ?? cutPlan(plan);
-  kernels.set(plan, cut);
-  return cut;
-}
+/** A plan's run on one variable. */
+type Entry = { readonly index: number; readonly plan: Plan; readonly layout: Layout; readonly offsets: readonly number[]; readonly groups?: number };
 
 /** Workgroups in two dimensions where one has no room for them; kernels leave out those past the end. */
 const grid = (groups: number, depth: number, maximumGroups: number): [number, number, number] => {
@@ -75,148 +57,109 @@ const grid = (groups: number, depth: number, maximumGroups: number): [number, nu
   return [x, Math.ceil(groups / x), depth];
 };
 
-const uses = (plan: Plan, role: Buffer['role']): boolean => plan.buffers.some((buffer) => buffer.role === role);
-
-/** What goes through the same kernels and the same arena. */
-function alike(entries: readonly Entry[]): Entry[][] {
-  const groups: Entry[][] = [];
-  for (const entry of entries) {
-    const group = groups.find(([{ plan, arena }]) => plan === entry.plan && arena === entry.arena);
-    if (group) group.push(entry);
-    else groups.push([entry]);
-  }
+function groupBy<T, K>(values: readonly T[], keyOf: (value: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>();
+  for (const value of values) getOrMake(groups, keyOf(value), (): T[] => []).push(value);
   return groups;
 }
 
-/** The dispatches of a sweep: a plan with neurons takes one variable, others several. */
-function batches(entries: readonly Entry[], width: number): Entry[][] {
-  return alike(entries).flatMap((group) => {
-    // Variables of like size together: the largest decides how many workgroups are launched for each.
-    const sorted = [...group].sort((a, b) => b.layout.size - a.layout.size);
-    const size = hasNeurons(sorted[0].plan) ? 1 : width;
-    return Array.from({ length: Math.ceil(sorted.length / size) }, (_, i) => sorted.slice(i * size, (i + 1) * size));
-  });
-}
-
-export function makeSchedule(members: readonly Member[], stepWide: StepWideStage | undefined, surroundings: Surroundings): Schedule {
-  const { width, alignment, maximumGroups, firstArena, arenaOf, slotOf, placeOf, pipeline } = surroundings;
+export function makeSchedule(jobs: readonly Job<Kept>[], stepWide: Plan | undefined, { alignment, maximumGroups, arenaOf, pipelineOf }: Surroundings): Schedule {
   const actions: (Launch | Copy)[] = [];
-  const records: RecordPlace[] = [];
+  const scalars: Schedule['scalars'][number][] = [];
   const words: number[] = [];
-
-  /** Adds the records of one dispatch; returns where they begin. */
-  const addRecords = (entries: readonly { plan: Plan; sizes: readonly number[]; offsets: readonly number[]; member: number | 'stepWide' }[]): number => {
+  const kernels = new Map<Plan, readonly Kernel[]>();
+  const kernelsOf = (plan: Plan): readonly Kernel[] => getOrMake(kernels, plan, () => cutPlan(plan));
+  const align = (): void => {
     while (words.length % alignment !== 0) words.push(0);
-    const start = words.length;
-    for (const { plan, sizes, offsets, member } of entries) {
-      records.push({ plan, word: words.length, member });
-      words.push(...sizes, ...offsets, ...plan.scalars.map(() => 0));
-    }
-    return start;
   };
-  const memberRecords = (batch: readonly Entry[]) => batch.map(({ plan, layout, offsets, index }) => ({ plan, sizes: wgslSizes(plan, layout), offsets, member: index }));
 
-  const stretches = new Map<Arena, ReadingStretch>();
-  const placeReadings = (): void => {
-    for (const arena of new Set(members.map(arenaOf))) {
-      let word = 0;
-      const entries = members.flatMap((member, index) => arenaOf(member) !== arena ? [] : member.plan.buffers.filter(({ role }) => role === 'reading').map((buffer) => {
-        const count = wordsOf(member.plan, buffer, member.layout);
-        word += count;
-        return { member: index, name: buffer.name, word: word - count, words: count };
-      }));
-      if (word > 0) stretches.set(arena, { place: placeOf(arena, 'readings', word), entries });
+  const launch = (arena: Arena, entries: readonly Entry[], code: string, groups: Launch['groups'], bound: readonly number[] = []): void => {
+    const [{ plan }] = entries;
+    const using = (role: Buffer['role']) => (plan.buffers.some((buffer) => buffer.role === role) ? bound : []);
+    const [weights, gradients] = [using('variable'), using('gradient')];
+    align();
+    actions.push({ pipeline: pipelineOf(plan.name, code, weights.length, gradients.length), arena, records: words.length, groups, weights, gradients });
+    for (const entry of entries) {
+      scalars.push({ plan, word: words.length + scalarsAt(plan), index: entry.index });
+      words.push(...wgslSizes(plan, entry.layout, entry.groups), ...entry.offsets, ...plan.scalars.map(() => 0));
     }
   };
 
-  const entryOf = (member: Member, index: number, arena: Arena): Entry => {
-    const { plan, layout, variable } = member;
-    const oneSweep = kernelsOf(plan).filter(({ kind }) => kind === 'sweep').length === 1;
-    let scratch = 0;
-    const offsets = plan.buffers.map((buffer) => {
-      if (buffer.role === 'variable' || buffer.role === 'gradient') return 0;
-      if (buffer.role === 'slot') return slotOf(member, buffer).offset;
-      if (buffer.role === 'stepWide') return placeOf(arena, buffer.name, 1).offset;
-      const count = wordsOf(plan, buffer, layout);
-      const stretch = buffer.role === 'reading' && stretches.get(arena);
-      if (stretch) {
-        const entry = stretch.entries.find(({ member: owner, name }) => owner === index && name === buffer.name)!;
-        return stretch.place.offset + entry.word;
-      }
-      // Whole tensors of intermediate values are dead when the next variable's dispatch begins, unless a later sweep,
-      // which follows the first sweeps of all variables, reads them.
-      const name = buffer.domain === 'element' && oneSweep ? `element ${scratch++}` : `${variable.id} ${plan.name} ${buffer.name}`;
-      return placeOf(arena, name, count).offset;
-    });
-    return { plan, layout, arena, index, offsets };
-  };
-
-  const addRun = (entries: readonly Entry[]): void => {
-    const phases = Math.max(...entries.map(({ plan }) => kernelsOf(plan).length));
-    for (let phase = 0; phase < phases; phase++) {
-      const present = entries.filter(({ plan }) => kernelsOf(plan)[phase]);
-      const sweeping = present.filter(({ plan }) => kernelsOf(plan)[phase].kind === 'sweep');
-      for (const batch of batches(sweeping, width)) {
-        const [{ plan, layout, arena }] = batch;
-        const bound = batch.map(({ index }) => index);
-        const weights = uses(plan, 'variable') ? bound : [];
-        const gradients = uses(plan, 'gradient') ? bound : [];
-        const code = printSweep(plan, kernelsOf(plan)[phase], tileOf(plan, layout), batch.length);
-        actions.push({
-          pipeline: pipeline(plan.name, code, { weights: weights.length, gradients: gradients.length }),
-          arena,
-          records: addRecords(memberRecords(batch)),
-          groups: grid(Math.max(...batch.map((entry) => groupsOf(entry.plan, entry.layout))), batch.length, maximumGroups),
-          weights,
-          gradients,
-        });
-      }
-      const combining = alike(present.filter((entry) => !sweeping.includes(entry)));
-      for (const shared of new Set(combining.map(([{ arena }]) => arena))) addCombine(combining.filter(([{ arena }]) => arena === shared), phase);
+  /** A plan with neurons takes one variable a dispatch, others several. */
+  const sweep = (arena: Arena, kernel: Kernel, entries: readonly Entry[]): void => {
+    // Variables of like size together: the largest decides how many workgroups are launched for each.
+    const waiting = [...entries].sort((a, b) => b.layout.size - a.layout.size);
+    while (waiting.length > 0) {
+      const batch = waiting.splice(0, hasNeurons(waiting[0].plan) ? 1 : width);
+      const [{ plan, layout }] = batch;
+      const groups = Math.max(...batch.map((entry) => groupsOf(plan, entry.layout)));
+      launch(arena, batch, printSweep(plan, kernel, tileOf(plan, layout), batch.length), grid(groups, batch.length, maximumGroups), batch.map(({ index }) => index));
     }
   };
-  const addCombine = (batches: readonly Entry[][], phase: number): void => {
-    const entries = batches.flat();
-    const combines = batches.map(([{ plan }, ...others]) => ({ plan, kernel: kernelsOf(plan)[phase], variables: 1 + others.length }));
-    actions.push({
-      pipeline: pipeline(combines.map(({ plan }) => plan.name).join(' and '), printCombine(combines), { weights: 0, gradients: 0 }),
-      arena: entries[0].arena,
-      records: addRecords(memberRecords(entries)),
-      groups: [entries.length, 1, 1],
-      weights: [],
-      gradients: [],
-    });
-  };
 
-  let factor: Place | undefined;
+  const first = arenaOf();
+  const scale = (arena: Arena): Place => arena.named('gradientScale', 1);
   if (stepWide) {
-    const { sums, combine } = stepWide;
-    const entries = members.map((member, index) => entryOf({ ...member, plan: sums }, index, firstArena));
-    addRun(entries);
-    const scale = combine.buffers.find(({ role }) => role === 'stepWide')!;
-    const result = placeOf(firstArena, scale.name, 1);
-    factor = result;
-    const own = {
-      plan: combine,
-      sizes: wgslSizes(combine, members[0].layout).map((value, i) => (i === 0 ? members.length : value)),
-      offsets: combine.buffers.map((buffer) => (buffer === scale ? result.offset : 0)),
-      member: 'stepWide' as const,
-    };
-    actions.push({
-      pipeline: pipeline(combine.name, printTotal(sums, combine), { weights: 0, gradients: 0 }),
-      arena: firstArena,
-      records: addRecords([own, ...memberRecords(entries)]),
-      groups: [1, 1, 1],
-      weights: [],
-      gradients: [],
-    });
-    for (const arena of new Set(members.map(arenaOf))) if (arena !== firstArena) actions.push({ from: result, to: placeOf(arena, scale.name, 1) });
+    const [over, combine] = kernelsOf(stepWide);
+    // The partial sums of all variables stand in a row: one combine adds them up.
+    let groups = 0;
+    const before = jobs.map(({ layout }) => (groups += groupsOf(stepWide, layout)) - groupsOf(stepWide, layout));
+    const offsets = stepWide.buffers.map(({ name, role }) => (role === 'sum' ? first.named(`total ${name}`, 1 + groups) : scale(first)).offset);
+    const entries = jobs.map(({ layout }, index): Entry =>
+      ({ index, plan: stepWide, layout, offsets: offsets.map((offset, i) => offset + (stepWide.buffers[i].role === 'sum' ? before[index] : 0)) }));
+    sweep(first, over, entries);
+    launch(first, [{ index: 0, plan: stepWide, layout: jobs[0].layout, offsets, groups }], printCombine(stepWide, combine), [1, 1, 1]);
   }
-  placeReadings();
-  addRun(members.map((member, index) => entryOf(member, index, arenaOf(member))));
-  while (words.length % alignment !== 0) words.push(0);
-  return { members, stepWide, actions, records, scale: factor, readings: [...stretches.values()], words: new Uint32Array(words) };
-}
 
-/** Where a record's scalars begin, in words. */
-export const scalarsAt = ({ plan, word }: RecordPlace): number => word + wgslRecordOf(plan).scalars;
+  const readings: Schedule['readings'][number][] = [];
+  const runs: { readonly arena: Arena; readonly entries: readonly Entry[] }[] = [];
+  for (const [arena, indices] of groupBy([...jobs.keys()], (index) => arenaOf(jobs[index]))) {
+    if (stepWide && arena !== first) actions.push({ from: scale(first), to: scale(arena) });
+    let length = 0;
+    const reading = indices.flatMap((index) => {
+      const { plan, layout, variable } = jobs[index];
+      return plan.buffers.filter(({ role }) => role === 'reading').map((buffer) => {
+        const count = wordsOf(plan, buffer, layout);
+        length += count;
+        return { buffer, index, variable: variable.name, name: buffer.name, at: length - count, length: count };
+      });
+    });
+    const stretch = length > 0 ? arena.named('readings', length) : undefined;
+    if (stretch) {
+      const withScale = stepWide && readings.length === 0;
+      readings.push({
+        places: [{ ...stretch, words: length }, ...(withScale ? [scale(first)] : [])],
+        entries: [...reading, ...(withScale ? [{ name: 'gradientScale', at: length, length: 1 }] : [])],
+      });
+    }
+    const entries = indices.map((index): Entry => {
+      const { plan, layout, slots, variable } = jobs[index];
+      const oneSweep = kernelsOf(plan).filter(({ kind }) => kind === 'sweep').length === 1;
+      let scratch = 0;
+      const offsetOf = (buffer: Buffer): number => {
+        const { role, name, domain } = buffer;
+        if (role === 'variable' || role === 'gradient') return 0;
+        if (role === 'slot') return slots[name].place.offset;
+        if (role === 'stepWide') return scale(arena).offset;
+        if (role === 'reading') return stretch!.offset + reading.find((entry) => entry.index === index && entry.buffer === buffer)!.at;
+        // Whole tensors of intermediate values are dead when the next variable's dispatch begins, unless a later sweep,
+        // which follows the first sweeps of all variables, reads them.
+        const owner = domain === 'element' && oneSweep ? `element ${scratch++}` : `${variable.id} ${plan.name} ${name}`;
+        return arena.named(owner, wordsOf(plan, buffer, layout)).offset;
+      };
+      return { index, plan, layout, offsets: plan.buffers.map(offsetOf) };
+    });
+    for (const alike of groupBy(entries, ({ plan }) => plan).values()) runs.push({ arena, entries: alike });
+  }
+
+  const phases = Math.max(...runs.map(({ entries: [{ plan }] }) => kernelsOf(plan).length));
+  for (let phase = 0; phase < phases; phase++) {
+    for (const { arena, entries } of runs) {
+      const kernel = kernelsOf(entries[0].plan)[phase];
+      if (kernel?.kind === 'sweep') sweep(arena, kernel, entries);
+      else if (kernel) launch(arena, entries, printCombine(entries[0].plan, kernel), [entries.length, 1, 1]);
+    }
+  }
+  align();
+  return { jobs, stepWide, actions, scalars, readings, words: new Uint32Array(words) };
+}

@@ -1,22 +1,14 @@
 /** The executor of fused WGSL kernels on the webgpu backend's own device, in the backend's own passes. */
-import { mul, tensor, type Tensor, type Variable } from '@tensorflow/tfjs-core';
-import type { Layout } from '../compiler/layout.js';
+import { keep, mul, util, type Tensor } from '@tensorflow/tfjs-core';
 import type { Plan } from '../compiler/plan.js';
-import type { StepWideStage } from '../compiler/program.js';
-import type { Executor, Job, StepReading, StepWide } from './executor.js';
-import { Arenas, type Arena, type Place } from './webgpu-arena.js';
+import type { Executor, Job } from './executor.js';
+import { arenas } from './webgpu-arena.js';
 import type { WebGPUBridge } from './webgpu-bridge.js';
-import { gradientLayout, pipelineFor } from './webgpu-pipelines.js';
-import { keepReading, Staging } from './webgpu-reading.js';
-import { makeSchedule, scalarsAt, type Launch, type Member, type Schedule, type Surroundings } from './webgpu-schedule.js';
-
-/** Variables of one element-wise dispatch: with arena and records, three weights and three gradients make 8 storage buffers. */
-const width = 3;
+import { pipelines } from './webgpu-pipelines.js';
+import { makeSchedule, type Kept, type Launch, type Schedule } from './webgpu-schedule.js';
 
 /** Lists of variables whose schedules are kept: a model whose losses take turns has more than one. */
 const keptSchedules = 8;
-
-type Slot = { readonly place: Place; readonly shape: readonly number[] };
 
 /** A schedule with its memory: records for as many steps as may wait to be submitted. */
 type Ready = {
@@ -28,231 +20,168 @@ type Ready = {
   turn: number;
 };
 
-/** The buffers of a step's jobs. */
-type Buffers = { readonly weights: readonly GPUBuffer[]; readonly gradients: readonly GPUBuffer[] };
+/** The jobs of a step, and their buffers. */
+type Step = { readonly jobs: readonly Job<Kept>[]; readonly weights: readonly GPUBuffer[]; readonly gradients: readonly GPUBuffer[] };
 
-export class WebGPUExecutor implements Executor {
-  readonly name = 'webgpu';
-  readonly #bridge: WebGPUBridge;
-  readonly #arenas: Arenas;
-  readonly #staging: Staging;
-  readonly #slots = new Map<string, Map<string, Slot>>();
-  readonly #places = new Map<string, Place>();
-  readonly #gradientGroups = new WeakMap<GPUBuffer, { readonly bytes: number; readonly group: GPUBindGroup }>();
-  readonly #schedules: Ready[] = [];
+export function webgpuExecutor(bridge: WebGPUBridge): Executor {
+  const { device, submit, copy } = bridge;
+  const { all, withRoomFor } = arenas(bridge);
+  const { gradient: gradientLayout, pipelineOf } = pipelines(bridge);
+  const gradientGroups = new WeakMap<GPUBuffer, { readonly bytes: number; readonly group: GPUBindGroup }>();
+  const known: Ready[] = [];
   /** The dynamic offset of the records, handed over at every dispatch. */
-  readonly #offset = new Uint32Array(1);
+  const offset = new Uint32Array(1);
 
-  constructor(bridge: WebGPUBridge) {
-    this.#bridge = bridge;
-    this.#arenas = new Arenas(bridge);
-    this.#staging = new Staging(bridge);
-  }
-
-  create(variableName: string, shapes: Readonly<Record<string, readonly number[]>>): void {
-    const slots = Object.entries(shapes).map(([slot, shape]) => ({ slot, shape, words: shape.reduce((product, length) => product * length, 1) }));
-    const arena = this.#arenas.withRoomFor(slots.reduce((total, { words }) => total + words, 0), `the state of '${variableName}'`);
-    this.#slots.set(variableName, new Map(slots.map(({ slot, shape, words }) => [slot, { place: arena.allocate(words, `the state of '${variableName}'`), shape }])));
-  }
-
-  step(jobs: readonly Job[], stepWide?: StepWide): StepReading | undefined {
-    this.#checkAlive();
-    const busy = jobs.filter(({ variable }) => variable.size > 0);
-    if (busy.length === 0) return undefined;
-    const weights = busy.map(({ variable }) => this.#bridge.ownBuffer(variable));
-    const written = new Set(weights);
-    const copies: Tensor[] = [];
-    // A gradient may be the data of a variable: all gradients are those from before the step.
-    const gradients = busy.map(({ gradient }) => {
-      const buffer = this.#bridge.buffer(gradient);
-      if (!written.has(buffer)) return buffer;
-      const copy = mul(gradient, 1);
-      copies.push(copy);
-      return this.#bridge.buffer(copy);
-    });
-    const ready = this.#readyFor(busy, stepWide?.stage);
-    this.#run(ready, busy, { weights, gradients }, stepWide?.values);
-    for (const copy of copies) {
-      this.#bridge.keepUntilSubmit(copy);
-      copy.dispose();
-    }
-    const { readings, scale } = ready.schedule;
-    return readings.length > 0 ? keepReading(this.#bridge, this.#staging, readings, busy, scale) : undefined;
-  }
-
-  prepare(variable: Variable, plan: Plan, layout: Layout, values: Readonly<Record<string, number>>): void {
-    this.#checkAlive();
-    if (variable.size === 0) return;
-    const job = { variable, gradient: variable, plan, layout, values };
-    const ready = this.#makeReady([job], undefined);
-    this.#run(ready, [job], { weights: [this.#bridge.ownBuffer(variable)], gradients: [] });
-    this.#bridge.submit();
-    ready.records.destroy();
-  }
-
-  read(variableName: string, slot: string): Tensor {
-    this.#checkAlive();
-    if (!this.#bridge.isCurrent) {
-      throw new Error(
-        `the state of '${variableName}' is on the GPU and cannot be moved to another backend at once; while webgpu is the backend, save it with getWeights ` +
-          'and wait for the data() of its tensors, then change the backend and give them to setWeights',
-      );
-    }
-    const { place, shape } = this.#slots.get(variableName)!.get(slot)!;
-    if (place.words === 0) return tensor([], [...shape], 'float32');
-    const buffer = this.#bridge.device.createBuffer({ size: 4 * place.words, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
-    const source = place.arena.buffer;
-    this.#bridge.copy((encoder) => encoder.copyBufferToBuffer(source, 4 * place.offset, buffer, 0, buffer.size));
-    const copy = tensor({ buffer }, [...shape], 'float32');
-    this.#bridge.submit();
-    buffer.destroy();
-    return copy;
-  }
-
-  write(variableName: string, slot: string, values: Tensor): void {
-    this.#checkAlive();
-    const { place } = this.#slots.get(variableName)!.get(slot)!;
-    if (place.words === 0) return;
-    const source = this.#bridge.buffer(values);
-    const target = place.arena.buffer;
-    this.#bridge.copy((encoder) => encoder.copyBufferToBuffer(source, 0, target, 4 * place.offset, 4 * place.words), [values]);
-  }
-
-  dispose(): void {
-    // Work that is encoded must not meet destroyed buffers.
-    if (this.#bridge.loss === undefined) this.#bridge.submit();
-    for (const arena of this.#arenas.all) arena.destroy();
-    this.#staging.close();
-    for (const { records } of this.#schedules) records.destroy();
-    this.#schedules.length = 0;
-    this.#slots.clear();
-  }
-
-  #checkAlive(): void {
-    const { loss } = this.#bridge;
-    if (loss !== undefined) {
-      this.#bridge.failure ??= new Error(`the webgpu device is lost (${loss}); make a new backend, and give an optimizer on it with setWeights what getWeights had saved`);
-    }
-    if (this.#bridge.failure) throw this.#bridge.failure;
-  }
-
-  #readyFor(jobs: readonly Job[], stepWide: StepWideStage | undefined): Ready {
-    const isFor = ({ schedule: { members, stepWide: known } }: Ready): boolean =>
-      known === stepWide && members.length === jobs.length && jobs.every(({ variable, plan }, i) => members[i].variable === variable && members[i].plan === plan);
-    const at = this.#schedules.findIndex(isFor);
-    // More steps may wait now than when the records were made: the flag that says how many can change at any time.
-    if (at >= 0 && this.#schedules[at].turns > this.#bridge.dispatchesPerSubmit) return this.#schedules[at];
-    if (at >= 0 || this.#schedules.length === keptSchedules) {
-      this.#bridge.submit();
-      for (const { records } of this.#schedules.splice(Math.max(at, 0), 1)) records.destroy();
-    }
-    const ready = this.#makeReady(jobs, stepWide);
-    this.#schedules.push(ready);
-    return ready;
-  }
-
-  #makeReady(jobs: readonly Job[], stepWide: StepWideStage | undefined): Ready {
-    const { device, dispatchesPerSubmit } = this.#bridge;
+  const makeReady = (jobs: readonly Job<Kept>[], stepWide: Plan | undefined): Ready => {
     const { maxStorageBufferBindingSize: limit, minStorageBufferOffsetAlignment, maxComputeWorkgroupsPerDimension } = device.limits;
-    for (const { variable } of jobs) {
-      if (4 * variable.size > limit) throw new Error(`the variable '${variable.name}' has ${4 * variable.size} bytes; this device binds at most ${limit}`);
+    for (const { variable: { name, size } } of jobs) {
+      if (4 * size > limit) throw new Error(`the variable '${name}' has ${4 * size} bytes; this device binds at most ${limit}`);
     }
-    const schedule = makeSchedule(jobs.map(({ variable, plan, layout }) => ({ variable, plan, layout })), stepWide, {
-      width,
+    const schedule = makeSchedule(jobs, stepWide, {
       alignment: minStorageBufferOffsetAlignment / 4,
       maximumGroups: maxComputeWorkgroupsPerDimension,
-      firstArena: this.#arenas.withRoomFor(0, 'a step'),
-      arenaOf: (member) => this.#arenaOf(member),
-      slotOf: ({ variable }, { name }) => this.#slots.get(variable.name)!.get(name)!.place,
-      placeOf: (arena, name, words) => this.#placeOf(arena, name, words),
-      pipeline: (name, code, bindings) => {
-        const pipeline = pipelineFor(device, name, code, bindings);
-        void pipeline.refusal.then((refusal) => (this.#bridge.failure ??= refusal));
-        return pipeline;
-      },
-    } satisfies Surroundings);
+      arenaOf: (job) => Object.values(job?.slots ?? {})[0]?.place.arena ?? withRoomFor(0, 'a step'),
+      pipelineOf,
+    });
     // A dispatch that waits to be submitted still reads its records: so many steps can wait. A last turn makes room for
     // bindings that begin within a turn.
-    const turns = dispatchesPerSubmit + 1;
+    const turns = bridge.dispatchesPerSubmit() + 1;
     const records = device.createBuffer({ label: 'tfjs-warmup records', size: schedule.words.byteLength * (turns + 1), usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
     return { schedule, scalars: new Float32Array(schedule.words.buffer), records, turns, turn: 0 };
-  }
+  };
 
-  #arenaOf({ variable }: Member): Arena {
-    const [first] = this.#slots.get(variable.name)!.values();
-    return first?.place.arena ?? this.#arenas.withRoomFor(0, 'a step');
-  }
-
-  #placeOf(arena: Arena, name: string, words: number): Place {
-    const key = `${this.#arenas.all.indexOf(arena)} ${name}`;
-    const known = this.#places.get(key);
-    if (known && known.words >= words) return known;
-    const place = arena.allocate(words, 'a step');
-    this.#places.set(key, place);
-    return place;
-  }
-
-  #run(ready: Ready, jobs: readonly Job[], buffers: Buffers, stepWideValues: Readonly<Record<string, number>> = {}): void {
-    const { schedule, scalars, records } = ready;
-    for (const record of schedule.records) {
-      record.plan.writeScalars(record.member === 'stepWide' ? stepWideValues : jobs[record.member].values, scalars, scalarsAt(record));
+  const readyFor = (jobs: readonly Job<Kept>[], stepWide: Plan | undefined): Ready => {
+    const at = known.findIndex(({ schedule }) =>
+      schedule.stepWide === stepWide && schedule.jobs.length === jobs.length && jobs.every(({ variable, plan }, i) => schedule.jobs[i].variable === variable && schedule.jobs[i].plan === plan));
+    // More steps may wait now than when the records were made: the flag that says how many can change at any time.
+    if (at >= 0 && known[at].turns > bridge.dispatchesPerSubmit()) return known[at];
+    if (at >= 0 || known.length === keptSchedules) {
+      submit();
+      for (const { records } of known.splice(Math.max(at, 0), 1)) records.destroy();
     }
-    this.#bridge.device.queue.writeBuffer(records, ready.turn * schedule.words.byteLength, schedule.words);
-    const { dispatchesPerSubmit } = this.#bridge;
-    for (const action of schedule.actions) {
-      if ('from' in action) {
-        const [source, target] = [action.from.arena.buffer, action.to.arena.buffer];
-        this.#bridge.copy((encoder) => encoder.copyBufferToBuffer(source, 4 * action.from.offset, target, 4 * action.to.offset, 4));
-      } else {
-        this.#launch(action, ready, jobs, buffers);
-        this.#bridge.dispatched(dispatchesPerSubmit);
-      }
-    }
-    ready.turn = (ready.turn + 1) % ready.turns;
-  }
-
-  /** Encodes a dispatch. Tens of them make a step, so nothing is allocated here once the bind groups are there. */
-  #launch(launch: Launch, ready: Ready, jobs: readonly Job[], buffers: Buffers): void {
-    const bridge = this.#bridge;
-    // Before the pass is asked for, which a growing arena ends.
-    const stable = this.#stableGroup(launch, ready, jobs, buffers.weights);
-    const { pass } = bridge;
-    this.#offset[0] = ready.turn * ready.schedule.words.byteLength + 4 * launch.records;
-    pass.setPipeline(launch.pipeline.pipeline);
-    pass.setBindGroup(0, stable, this.#offset, 0, 1);
-    for (let k = 0; k < launch.gradients.length; k++) {
-      const index = launch.gradients[k];
-      pass.setBindGroup(1 + k, this.#gradientGroup(buffers.gradients[index], 4 * jobs[index].variable.size));
-      bridge.keepUntilSubmit(jobs[index].gradient);
-    }
-    for (const index of launch.weights) bridge.keepUntilSubmit(jobs[index].variable);
-    pass.dispatchWorkgroups(launch.groups[0], launch.groups[1], launch.groups[2]);
-  }
+    const ready = makeReady(jobs, stepWide);
+    known.push(ready);
+    return ready;
+  };
 
   /** Buffers are bound with the sizes of their tensors: they may be larger. */
-  #stableGroup(launch: Launch, { records, schedule }: Ready, jobs: readonly Job[], weights: readonly GPUBuffer[]): GPUBindGroup {
-    const arena = launch.arena.buffer;
-    const known = launch.stable;
-    if (known && known.arena === arena && launch.weights.every((index, k) => known.weights[k] === weights[index])) return known.group;
-    const group = this.#bridge.device.createBindGroup({
-      label: 'tfjs-warmup weights',
-      layout: launch.pipeline.stable,
-      entries: [
-        { binding: 0, resource: { buffer: arena } },
-        { binding: 1, resource: { buffer: records, size: schedule.words.byteLength } },
-        ...launch.weights.map((index, k) => ({ binding: 2 + k, resource: { buffer: weights[index], size: 4 * jobs[index].variable.size } })),
-      ],
-    });
+  const stableGroup = (launch: Launch, { records, schedule }: Ready, { jobs, weights }: Step): GPUBindGroup => {
+    const arena = launch.arena.buffer();
+    const { stable } = launch;
+    if (stable && stable.arena === arena && launch.weights.every((index, k) => stable.weights[k] === weights[index])) return stable.group;
+    const bound = [
+      { buffer: arena },
+      { buffer: records, size: schedule.words.byteLength },
+      ...launch.weights.map((index) => ({ buffer: weights[index], size: 4 * jobs[index].variable.size })),
+    ];
+    const group = device.createBindGroup({ label: 'tfjs-warmup weights', layout: launch.pipeline.stable, entries: bound.map((resource, binding) => ({ binding, resource })) });
     launch.stable = { arena, weights: launch.weights.map((index) => weights[index]), group };
     return group;
-  }
+  };
 
-  #gradientGroup(buffer: GPUBuffer, bytes: number): GPUBindGroup {
-    const known = this.#gradientGroups.get(buffer);
-    if (known && known.bytes >= bytes) return known.group;
-    const { device } = this.#bridge;
-    const group = device.createBindGroup({ label: 'tfjs-warmup gradient', layout: gradientLayout(device), entries: [{ binding: 0, resource: { buffer, size: bytes } }] });
-    this.#gradientGroups.set(buffer, { bytes, group });
+  const gradientGroup = (buffer: GPUBuffer, bytes: number): GPUBindGroup => {
+    const found = gradientGroups.get(buffer);
+    if (found && found.bytes >= bytes) return found.group;
+    const group = device.createBindGroup({ label: 'tfjs-warmup gradient', layout: gradientLayout, entries: [{ binding: 0, resource: { buffer, size: bytes } }] });
+    gradientGroups.set(buffer, { bytes, group });
     return group;
-  }
+  };
+
+  /** Encodes a dispatch. Tens of them make a step, so nothing is allocated here once the bind groups are there. */
+  const encode = (launch: Launch, ready: Ready, step: Step): void => {
+    const { jobs, gradients } = step;
+    // Before the pass is asked for, which a growing arena ends.
+    const stable = stableGroup(launch, ready, step);
+    const pass = bridge.pass();
+    offset[0] = ready.turn * ready.schedule.words.byteLength + 4 * launch.records;
+    pass.setPipeline(launch.pipeline.pipeline);
+    pass.setBindGroup(0, stable, offset, 0, 1);
+    launch.gradients.forEach((index, k) => {
+      pass.setBindGroup(1 + k, gradientGroup(gradients[index], 4 * jobs[index].variable.size));
+      bridge.keepUntilSubmit(jobs[index].gradient!);
+    });
+    for (const index of launch.weights) bridge.keepUntilSubmit(jobs[index].variable);
+    pass.dispatchWorkgroups(launch.groups[0], launch.groups[1], launch.groups[2]);
+  };
+
+  return {
+    name: 'webgpu',
+
+    create(variableName, shapes) {
+      const what = `the state of '${variableName}'`;
+      const slots = Object.entries(shapes).map(([name, shape]) => ({ name, shape, words: util.sizeFromShape([...shape]) }));
+      const arena = withRoomFor(slots.reduce((total, { words }) => total + words, 0), what);
+      return Object.fromEntries(slots.map(({ name, shape, words }) => [name, { shape, place: arena.allocate(words, what) }]));
+    },
+
+    step(given: readonly Job<Kept>[], stepWide) {
+      bridge.check();
+      const jobs = given.filter(({ variable }) => variable.size > 0);
+      if (jobs.length === 0) return [];
+      const weights = jobs.map(({ variable }) => bridge.ownBuffer(variable));
+      const written = new Set(weights);
+      const copies: Tensor[] = [];
+      // A gradient may be the data of a variable: all gradients are those from before the step.
+      const gradients = jobs.map(({ gradient }, i) => {
+        const buffer = gradient ? bridge.buffer(gradient) : weights[i];
+        if (!gradient || !written.has(buffer)) return buffer;
+        const own = mul(gradient, 1);
+        copies.push(own);
+        return bridge.buffer(own);
+      });
+      const ready = readyFor(jobs, stepWide?.plan);
+      const { schedule, records, scalars } = ready;
+      for (const { plan, word, index } of schedule.scalars) plan.writeScalars(plan === stepWide?.plan ? stepWide.values : jobs[index].values, scalars, word);
+      device.queue.writeBuffer(records, ready.turn * schedule.words.byteLength, schedule.words);
+      const dispatchesPerSubmit = bridge.dispatchesPerSubmit();
+      for (const action of schedule.actions) {
+        if ('from' in action) copy(action.from.arena.buffer(), action.from.offset, action.to.arena.buffer(), action.to.offset, 1);
+        else {
+          encode(action, ready, { jobs, weights, gradients });
+          bridge.dispatched(dispatchesPerSubmit);
+        }
+      }
+      ready.turn = (ready.turn + 1) % ready.turns;
+      for (const own of copies) {
+        bridge.keepUntilSubmit(own);
+        own.dispose();
+      }
+      return schedule.readings.map(({ places, entries }) => {
+        const tensor = keep(bridge.emptyTensor([places.reduce((total, { words }) => total + words, 0)]));
+        let at = 0;
+        for (const { arena, offset: from, words } of places) {
+          copy(arena.buffer(), from, bridge.buffer(tensor), at, words);
+          at += words;
+        }
+        return { tensor, entries };
+      });
+    },
+
+    read({ place, shape }: Kept) {
+      bridge.check();
+      if (!bridge.isCurrent()) {
+        throw new Error(
+          'state on the GPU cannot be moved to another backend at once; while webgpu is the backend, save it with getWeights ' +
+            'and wait for the data() of its tensors, then change the backend and give them to setWeights',
+        );
+      }
+      const tensor = bridge.emptyTensor(shape);
+      if (place.words > 0) copy(place.arena.buffer(), place.offset, bridge.buffer(tensor), 0, place.words);
+      return tensor;
+    },
+
+    write({ place }: Kept, values) {
+      bridge.check();
+      if (place.words === 0) return;
+      copy(bridge.buffer(values), 0, place.arena.buffer(), place.offset, place.words);
+      bridge.keepUntilSubmit(values);
+    },
+
+    dispose() {
+      // Work that is encoded must not meet destroyed buffers.
+      submit();
+      for (const arena of all.splice(0)) arena.destroy();
+      for (const { records } of known.splice(0)) records.destroy();
+    },
+  };
 }

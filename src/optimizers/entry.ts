@@ -5,6 +5,7 @@ import { layoutOf, type Layout } from '../compiler/layout.js';
 import type { Plan } from '../compiler/plan.js';
 import { planPrepare, planUpdate, slotShape } from '../compiler/program.js';
 import type { HostValues, Rule } from '../compiler/rule.js';
+import type { Slots } from '../executors/executor.js';
 import { settingsOf, type VariableSettings } from './groups.js';
 import type { Definition, Options } from './options.js';
 import type { Probe } from './probe.js';
@@ -23,7 +24,9 @@ export type Entry = {
   readonly plans: Plans;
   readonly layout: Layout;
   /** The shapes of the slots. */
-  readonly slots: Readonly<Record<string, readonly number[]>>;
+  readonly shapes: Readonly<Record<string, readonly number[]>>;
+  /** The slots; none before the variable's first step. */
+  slots: Slots;
   /** What the rule's host is given, filled in anew at each step: an object a variable and step would be garbage. */
   readonly hostValues: { -readonly [name in keyof HostValues]: HostValues[name] };
   count: number;
@@ -57,7 +60,8 @@ export function entryMaker(owner: string, definition: Definition, { groups, weig
       rule,
       plans,
       layout,
-      slots: Object.fromEntries(Object.entries(rule.slots).map(([slot, domain]) => [slot, slotShape(domain, shape, layout)])),
+      shapes: Object.fromEntries(Object.entries(rule.slots).map(([slot, domain]) => [slot, slotShape(domain, shape, layout)])),
+      slots: {},
       hostValues: { learningRate: 0, weightDecay: settings.weightDecay, count: 0, step: 0, size, neurons, fanIn },
       count: 0,
       prepared: false,

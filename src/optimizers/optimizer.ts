@@ -3,7 +3,7 @@ import { backend, engine, Optimizer, randomNormal, scalar, tidy, type NamedTenso
 import { check, checkCount, show } from '../check.js';
 import { hostScalars } from '../compiler/rule.js';
 import { chooseExecutor } from '../executors/choose.js';
-import type { Executor, Job } from '../executors/executor.js';
+import type { Executor, Job, Slots } from '../executors/executor.js';
 import { clipByGlobalNorm } from '../rules/global-norm.js';
 import { describeEntry, entryMaker, waitsForPreparation, type Description, type Entry } from './entry.js';
 import { checkGroupsUsed } from './groups.js';
@@ -65,8 +65,9 @@ export abstract class FusedOptimizer extends Optimizer {
     for (const variable of variables) {
       const entry = this.#entries.get(variable.name)!;
       if (!waitsForPreparation(entry)) continue;
-      const { size, neurons, fanIn } = entry.layout;
-      this.#currentExecutor().prepare(variable, entry.plans.prepare!, entry.layout, { size, neurons, fanIn });
+      const { plans, layout, slots } = entry;
+      const { size, neurons, fanIn } = layout;
+      this.#currentExecutor().step([{ variable, slots, plan: plans.prepare!, layout, values: { size, neurons, fanIn } }]);
       entry.prepared = true;
     }
   }
@@ -100,13 +101,13 @@ export abstract class FusedOptimizer extends Optimizer {
     const jobs = updates.map(({ variable, gradient }) => this.#job(variable, gradient, learningRate, numbers));
 
     this.prepare(updates.map(({ variable }) => variable));
-    const reading = executor.step(jobs, this.#clip && { stage: this.#clip, values: { clipNorm: this.options.clipNorm! } });
-    if (reading) {
+    const readings = executor.step(jobs, this.#clip && { plan: this.#clip, values: { clipNorm: this.options.clipNorm! } });
+    if (readings.length > 0) {
       const probed = jobs.map(({ variable, layout }) => {
         const { count, hostValues, rule } = this.#entries.get(variable.name)!;
         return { name: variable.name, neurons: layout.neurons, count, momentumDecay: rule.roles.momentumDecay, values: { ...hostValues } };
       });
-      this.options.probe!.record(this.iterations, probed, reading);
+      this.options.probe!.record(this.iterations, probed, readings);
     }
     for (const { variable } of updates) this.#entries.get(variable.name)!.count++;
     this.incrementIterations();
@@ -117,7 +118,7 @@ export abstract class FusedOptimizer extends Optimizer {
     const executor = this.#executor;
     const current = [...this.#entries].flatMap(([name, { count, slots }]) => [
       { name: `${name}/count`, tensor: scalar(count, 'int32') as Tensor },
-      ...Object.keys(slots).map((slot) => ({ name: `${name}/${slot}`, tensor: executor!.read(name, slot) })),
+      ...Object.entries(slots).map(([slot, kept]) => ({ name: `${name}/${slot}`, tensor: executor!.read(kept) })),
     ]);
     const waiting = this.#saved.flatMap(({ name, tensors }) => [...tensors].map(([slot, tensor]) => ({ name: `${name}/${slot}`, tensor: tensor.clone() })));
     return [await this.saveIterations(), ...current, ...waiting];
@@ -132,7 +133,7 @@ export abstract class FusedOptimizer extends Optimizer {
     const saved = groupByVariable(weights.slice(1));
     try {
       checkCount(this.#owner, `the saved ${show(first.name)}`, (await first.tensor.data())[0]);
-      for (const state of saved) await checkSaved(this.#owner, state, this.#entries.get(state.name)?.slots);
+      for (const state of saved) await checkSaved(this.#owner, state, this.#entries.get(state.name)?.shapes);
       await this.extractIterations(weights);
     } catch (error) {
       disposeSaved(saved);
@@ -191,17 +192,17 @@ export abstract class FusedOptimizer extends Optimizer {
     if (expected && this.#entries.size === 0 && !newcomers.some(({ rule }) => rule === expected)) {
       throw new Error(`${this.#owner}: would rotate none of ${names.map(show).join(', ')}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`);
     }
-    const saved = matchSaved(this.#owner, this.#saved, newcomers.map((entry) => ({ name: entry.settings.name, slots: entry.slots, entry })), this.#entries.size === 0);
+    const saved = matchSaved(this.#owner, this.#saved, newcomers.map((entry) => ({ name: entry.settings.name, slots: entry.shapes, entry })), this.#entries.size === 0);
     const states = new Map([...saved].map(([{ name }, state]) => [name, state]));
     for (const entry of newcomers) {
       const { name } = entry.settings;
       const state = states.get(name);
       if (!state && !needed.includes(name)) continue;
-      this.#currentExecutor().create(name, entry.slots);
+      entry.slots = this.#currentExecutor().create(name, entry.shapes);
       this.#entries.set(name, entry);
       this.#fillRandom(entry);
       if (!state) continue;
-      this.#restore(name, state);
+      this.#restore(entry, state);
       entry.count = state.tensors.get('count')!.dataSync()[0];
       // What has state has been prepared, in the run that saved it.
       entry.prepared = true;
@@ -210,21 +211,21 @@ export abstract class FusedOptimizer extends Optimizer {
     }
   }
 
-  #fillRandom({ rule, settings: { name }, slots }: Entry): void {
+  #fillRandom({ rule, shapes, slots }: Entry): void {
     for (const slot of rule.random ?? []) {
       // Each variable draws numbers of its own, the same in every run.
-      const numbers = randomNormal([...slots[slot]], 0, 1, 'float32', Number(this.options.seed ?? 0) + this.#entries.size);
-      this.#currentExecutor().write(name, slot, numbers);
+      const numbers = randomNormal([...shapes[slot]], 0, 1, 'float32', Number(this.options.seed ?? 0) + this.#entries.size);
+      this.#currentExecutor().write(slots[slot], numbers);
       numbers.dispose();
     }
   }
 
-  #restore(name: string, { tensors }: SavedVariable): void {
-    for (const [slot, tensor] of tensors) if (slot !== 'count') this.#currentExecutor().write(name, slot, tensor);
+  #restore({ slots }: Entry, { tensors }: SavedVariable): void {
+    for (const [slot, tensor] of tensors) if (slot !== 'count') this.#currentExecutor().write(slots[slot], tensor);
   }
 
   #job(variable: Variable, gradient: Tensor, rate: number, numbers: Readonly<Record<string, number>>): Job {
-    const { settings, rule, plans, layout, count, hostValues } = this.#entries.get(variable.name)!;
+    const { settings, rule, plans, layout, slots, count, hostValues } = this.#entries.get(variable.name)!;
     const { probe } = this.options;
     const watched = probe?.wants(this.iterations) && probe.watches(variable.name);
     const plan = (watched && plans.probed) || plans.update;
@@ -232,7 +233,7 @@ export abstract class FusedOptimizer extends Optimizer {
     hostValues.learningRate = rate * settings.learningRateScale;
     hostValues.count = count;
     hostValues.step = this.iterations;
-    return { variable, gradient, plan, layout, values: hostScalars(rule, hostValues) };
+    return { variable, gradient, slots, plan, layout, values: hostScalars(rule, hostValues) };
   }
 
   /** The executor of the current backend; slots move along when the backend has changed. */
@@ -245,11 +246,14 @@ export abstract class FusedOptimizer extends Optimizer {
     }
     const next = chooseExecutor(this.options.executor);
     const previous = this.#executor;
+    const move = ({ settings: { name }, shapes, slots }: Entry): Slots => {
+      const moved = next.create(name, shapes);
+      for (const slot of Object.keys(slots)) tidy(() => next.write(moved[slot], previous!.read(slots[slot])));
+      return moved;
+    };
     try {
-      for (const [name, { slots }] of previous ? this.#entries : []) {
-        next.create(name, slots);
-        for (const slot of Object.keys(slots)) tidy(() => next.write(name, slot, previous!.read(name, slot)));
-      }
+      const moved = [...this.#entries.values()].map((entry) => ({ entry, slots: move(entry) }));
+      for (const { entry, slots } of moved) entry.slots = slots;
     } catch (error) {
       next.dispose();
       throw error;

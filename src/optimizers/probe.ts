@@ -1,7 +1,7 @@
 /** What an optimizer expects of a probe. Only the type is imported: an optimizer without a probe carries none. */
 import type { UpdateValues } from '../compiler/program.js';
 import type { Expression } from '../compiler/expression.js';
-import type { StepReading } from '../executors/executor.js';
+import type { Reading } from '../executors/executor.js';
 
 /** What the host knows of a variable at a probed step. */
 export type ProbedVariable = {
@@ -24,8 +24,8 @@ export type Probe = {
   watches(variableName: string): boolean;
   /** The values to read; throws if the rule cannot give one that was asked for. */
   readings(values: UpdateValues): Readonly<Record<string, Expression>>;
-  /** Takes a step's reading, which it has to dispose. */
-  record(step: number, variables: readonly ProbedVariable[], reading: StepReading): void;
+  /** Takes what a step leaves, whose tensors it has to dispose. */
+  record(step: number, variables: readonly ProbedVariable[], readings: readonly Reading[]): void;
   /** Called when the optimizer is disposed. */
   dispose(): void;
 };

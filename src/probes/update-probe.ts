@@ -3,8 +3,9 @@
  * before and after are both at hand there, so nothing is copied and nothing is read back until somebody asks.
  */
 import { check, checkCount, checkNames, checkNumber } from '../check.js';
+import { getOrMake } from '../get-or-make.js';
 import type { UpdateValues } from '../compiler/program.js';
-import type { StepReading } from '../executors/executor.js';
+import type { Reading } from '../executors/executor.js';
 import type { Probe, ProbedVariable } from '../optimizers/probe.js';
 import { metricNames, metrics, SignalAverages, sumsFor, type MetricName, type Sums } from './metrics.js';
 
@@ -32,7 +33,7 @@ export type ProbeReading = {
   readonly variables: Readonly<Record<string, VariableReading>>;
 };
 
-type Waiting = { readonly step: number; readonly variables: readonly ProbedVariable[]; readonly reading: StepReading };
+type Waiting = { readonly step: number; readonly variables: readonly ProbedVariable[]; readonly readings: readonly Reading[] };
 
 const defaultMetrics: readonly MetricName[] = ['updateNorm', 'relativeUpdate', 'angularUpdate', 'weightNorm', 'gradientNorm'];
 
@@ -100,35 +101,47 @@ export class UpdateProbe implements Probe {
     return Object.assign({}, ...this.#metrics.map((metric) => sumsFor(metric, values)));
   }
 
-  record(step: number, variables: readonly ProbedVariable[], reading: StepReading): void {
-    this.#waiting.push({ step, variables, reading });
-    if (this.#waiting.length > this.#keep) this.#waiting.shift()!.reading.dispose();
+  record(step: number, variables: readonly ProbedVariable[], readings: readonly Reading[]): void {
+    this.#waiting.push({ step, variables, readings });
+    if (this.#waiting.length > this.#keep) forget(this.#waiting.shift()!);
   }
 
   /** The readings since the last call, oldest first, and forgets them. */
   async read(): Promise<ProbeReading[]> {
     const waiting = this.#waiting;
     this.#waiting = [];
-    const readings: ProbeReading[] = [];
-    for (const { step, variables, reading } of waiting) {
-      const { gradientScale, variables: sums } = await reading.read();
-      reading.dispose();
-      const read = variables.flatMap((variable) => {
+    const found: ProbeReading[] = [];
+    for (const step of waiting) {
+      const sums = await fetchNumbers(step.readings).finally(() => forget(step));
+      const read = step.variables.flatMap((variable) => {
         const own = sums.get(variable.name);
         return own ? [[variable.name, this.#metricsOf(variable, own)] as const] : [];
       });
-      readings.push({ step, clipCoefficient: gradientScale, variables: Object.fromEntries(read) });
+      found.push({ step: step.step, clipCoefficient: sums.get(undefined)?.gradientScale[0] ?? 1, variables: Object.fromEntries(read) });
     }
-    return readings;
+    return found;
   }
 
   dispose(): void {
-    for (const { reading } of this.#waiting) reading.dispose();
-    this.#waiting = [];
+    this.#waiting.splice(0).forEach(forget);
   }
 
   #metricsOf(variable: ProbedVariable, sums: Readonly<Record<string, ArrayLike<number>>>): VariableReading {
     const signal = this.#signals.update(variable, sums);
     return Object.fromEntries(this.#metrics.map((metric) => [metric, metrics[metric](sums, signal, this.#batchSize)]));
   }
+}
+
+const forget = ({ readings }: Waiting): void => readings.forEach(({ tensor }) => tensor.dispose());
+
+/** The numbers of a step by variable and name; those of the step as a whole have no variable. */
+async function fetchNumbers(readings: readonly Reading[]): Promise<Map<string | undefined, Record<string, ArrayLike<number>>>> {
+  const found = new Map<string | undefined, Record<string, ArrayLike<number>>>();
+  for (const { tensor, entries } of readings) {
+    const data = await tensor.data().catch((cause: Error) => {
+      throw new Error(`the readings of a step cannot be fetched: ${cause.message || 'the device that holds them is lost'}`, { cause });
+    });
+    for (const { variable, name, at, length } of entries) getOrMake(found, variable, (): Record<string, ArrayLike<number>> => ({}))[name] = data.slice(at, at + length);
+  }
+  return found;
 }

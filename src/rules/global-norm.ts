@@ -39,9 +39,11 @@ const norm = (totals: Readonly<Record<string, Expression>>): Expression =>
     mul(sqrt(add(totals.large, mul(mul(totals.middle, largeScale), largeScale))), 1 / largeScale),
   );
 
-/** The step-wide stage of `clipNorm`; a zero gradient gives 1. */
-export const clipByGlobalNorm = () =>
-  planStepWide('clipNorm', sums(input('g', 'element')), (totals) => {
-    const length = norm(totals);
-    return select(less(scalar('clipNorm'), length), div(scalar('clipNorm'), length), 1);
-  });
+/** min(1, clipNorm / |g|) from the three sums; a zero gradient gives 1. */
+export function clipFactor(totals: Readonly<Record<string, Expression>>): Expression {
+  const length = norm(totals);
+  return select(less(scalar('clipNorm'), length), div(scalar('clipNorm'), length), 1);
+}
+
+/** The step-wide plan of `clipNorm`. */
+export const clipByGlobalNorm = () => planStepWide('clipNorm', clipFactor(sums(input('g', 'element'))));

@@ -1,6 +1,6 @@
 /** The language: types, domains, and what the composed operations mean. */
 import { describe, expect, it } from 'vitest';
-import { evaluate } from '../../src/compiler/evaluate.js';
+import { evaluate } from '../support/evaluate.js';
 import {
   add, constant, div, equal, input, less, lessEqual, maximum, minimum, mix, mul, neuronSum, scalar, select, sign, sqrt, square, sub, tensorSum, type Expression,
 } from '../../src/compiler/expression.js';

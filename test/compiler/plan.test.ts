@@ -145,10 +145,10 @@ describe('sweeps', () => {
     expect(plan.buffers.every(({ role, domain }) => role !== 'scratch' || domain !== 'tensor')).toBe(true);
     expect(plan.stages.filter(({ instructions }) => instructions.some(({ op }) => op === 'less'))).toHaveLength(2);
   });
-  it('a step-wide stage that has only sums is one sweep', () => {
-    const stage = planStepWide('norm', { total: tensorSum(square(scalarGradient())) }, ({ total }) => sqrt(total));
-    expect(stagesOf(stage.sums)).toEqual(['element', 'tensor']);
-    expect(stagesOf(stage.combine)).toEqual(['tensor']);
+  it('a step-wide plan is one sweep and a value', () => {
+    const plan = planStepWide('norm', sqrt(tensorSum(square(scalarGradient()))));
+    expect(stagesOf(plan)).toEqual(['element', 'tensor']);
+    expect(plan.stages[1].stores.map(({ buffer }) => buffer.role)).toEqual(['stepWide']);
   });
   it('prepare reads and writes the weight alone', () => {
     const plan = planPrepare(defineRule({ name: 'r', prepare: ({ w }) => ({ w: sub(w, neuronSum(w)) }), update: () => ({}) }))!;

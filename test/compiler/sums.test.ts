@@ -22,8 +22,8 @@ const nested = defineRule({ name: 'nested', slots: { n: 'neuron', t: 'tensor' },
 
 const shape = (sizes: number[], ...axes: number[]): Shape => ({ shape: sizes, axes });
 const cases = [
-  ['flat', whole, shape([300007], 0)],
-  ['flat', four, shape([150001], 0)],
+  ['runs', whole, shape([300007], 0)],
+  ['runs', four, shape([150001], 0)],
   ['columns', both, shape([300007], 0)],
   ['columns', nested, shape([300007], 0)],
   ['columns', both, shape([3, 80021], 1)],

@@ -46,7 +46,7 @@ export function runOpsOn(plan: Plan, shape: Shape, layout: Layout, inputs: Input
       tensors.set(buffer, made);
       return made;
     };
-    const given = sums && ((buffer: Buffer) => tf.tensor(sums.get(buffer)!.slice()));
+    const given = sums && ((buffer: Buffer): tf.Tensor => tf.tensor(sums.get(buffer)!.slice()));
     for (const [buffer, tensor] of runOps(plan, layout, tensorOf, scalars, given)) {
       const expected = tensorShape(buffer, shape, layout);
       if (tensor.shape.join() !== expected.join()) throw new Error(`ops: ${buffer.name} has the shape [${tensor.shape}] instead of [${expected}]`);

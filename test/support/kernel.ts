@@ -47,6 +47,11 @@ export function runKernel(plan: Plan, layout: Layout, inputs: Inputs, values: Re
     if (['variable', 'gradient', 'slot', 'stepWide'].includes(buffer.role)) floats.set(inputs[buffer.name], addresses[i] / 4);
   });
 
+  // Sums of the tensor go on from what is there.
+  plan.buffers.forEach((buffer, i) => {
+    if (buffer.role === 'sum' && buffer.domain === 'tensor') words.fill(0, addresses[i] / 4, (addresses[i] + bytesOf(plan, buffer, layout)) / 4);
+  });
+
   const module = new WebAssembly.Module(printWasm(plan, formOf(plan, layout), false));
   const { step } = new WebAssembly.Instance(module, { env: { memory } }).exports as { step: (record: number) => void };
   step(recordAddress);

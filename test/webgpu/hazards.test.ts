@@ -394,15 +394,15 @@ describeWebGPU('memory of the optimizer', () => {
       return tensor;
     };
     const executor = chooseExecutor('auto');
-    executor.create('filled', { total: [5] });
+    const { total } = executor.create('filled', { total: [5] });
     const values = doubled([1, 2, 3, 4, 5]);
     const buffer = bufferOf(values);
     submit();
-    executor.write('filled', 'total', values);
+    executor.write(total, values);
     values.dispose();
     const next = doubled([9, 9, 9, 9, 9]);
     expect(bufferOf(next)).not.toBe(buffer);
-    const slot = executor.read('filled', 'total');
+    const slot = executor.read(total);
     expect(await valuesOf(slot)).toEqual([2, 4, 6, 8, 10]);
     executor.dispose();
     tf.dispose([slot, next]);
@@ -520,7 +520,7 @@ describeWebGPU('a device', () => {
     device.destroy();
     await device.lost;
     await told;
-    await expect(probe.read()).rejects.toThrow(/the readings of a step cannot be fetched: the webgpu device is lost/);
+    await expect(probe.read()).rejects.toThrow(/the readings of a step cannot be fetched: the device that holds them is lost/);
     optimizer.dispose();
     await restartWebGPU();
   });
