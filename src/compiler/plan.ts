@@ -6,8 +6,9 @@
  * that a later stage needs is computed once and kept in scratch memory. The order of sums and operations is the rule
  * author's: nothing is reordered, common subexpressions are merged. This module knows no backend.
  */
+import { getOrMake } from '../get-or-make.js';
 import { compileHost } from './evaluate.js';
-import { isReduction, type DeviceDomain, type Expression, type Reduction } from './expression.js';
+import { constant, isReduction, type DeviceDomain, type Domain, type Expression, type Reduction } from './expression.js';
 
 /** A place in memory that stages read and write. */
 export type Buffer = {
@@ -55,167 +56,111 @@ export const hasNeurons = ({ buffers }: Plan): boolean => buffers.some(({ domain
 
 export type Output = { readonly buffer: Buffer; readonly value: Expression };
 
-/** An expression graph with equal subexpressions merged. */
-type Node = {
-  readonly expression: Expression;
-  readonly args: readonly Node[];
-  readonly id: number;
-  /** True if a scalar of the host is in it. */
-  readonly hasScalar: boolean;
-};
-
-const domains: readonly DeviceDomain[] = ['element', 'neuron', 'tensor'];
+const domains: readonly Domain[] = ['element', 'neuron', 'tensor'];
 
 /** Stages in the order of execution: three for each round. */
-const stageIndex = (round: number, domain: DeviceDomain): number => round * 3 + domains.indexOf(domain);
+const stageIndex = (round: number, domain: Domain): number => round * 3 + domains.indexOf(domain);
 
-/** Merges equal subexpressions. */
-function mergeEqual(): (expression: Expression) => Node {
-  const byKey = new Map<string, Node>();
-  const known = new Map<Expression, Node>();
-  return function merge(expression: Expression): Node {
-    const found = known.get(expression);
-    if (found) return found;
-    const args = expression.args.map(merge);
-    const value = Object.is(expression.value, -0) ? '-0' : expression.value;
-    const key = `${expression.op} ${expression.name ?? ''} ${value ?? ''} ${args.map((arg) => arg.id)}`;
-    const node = byKey.get(key) ?? { expression, args, id: byKey.size, hasScalar: expression.op === 'scalar' || args.some((arg) => arg.hasScalar) };
-    byKey.set(key, node);
-    known.set(expression, node);
-    return node;
-  };
-}
-
-const isInput = (node: Node): boolean => node.expression.op === 'input';
-const isHost = (node: Node): boolean => node.expression.domain === 'host';
-const isCondition = (node: Node): boolean => node.expression.type === 'boolean';
+const isHost = ({ domain }: Expression): boolean => domain === 'host';
+const isCondition = ({ type }: Expression): boolean => type === 'boolean';
 
 /** The numbers that a node is computed from in its own stage: conditions are computed wherever they are used. */
-const operandsOf = (node: Node): readonly Node[] => node.args.flatMap((arg) => (isCondition(arg) ? operandsOf(arg) : [arg]));
+const operandsOf = ({ args }: Expression): readonly Expression[] => args.flatMap((arg) => (isCondition(arg) ? operandsOf(arg) : [arg]));
 
-/** The first round in which the value can be read by a stage of `domain`. */
-function makeRoundOf(): (node: Node, domain: DeviceDomain) => number {
-  const computed = new Map<Node, number>();
-  const roundComputed = (node: Node): number => {
-    let round = computed.get(node);
-    if (round === undefined) {
-      const domain = (isReduction(node.expression) ? node.args[0].expression.domain : node.expression.domain) as DeviceDomain;
-      round = Math.max(0, ...operandsOf(node).map((operand) => roundReadable(operand, domain)));
-      computed.set(node, round);
-    }
-    return round;
+/** What the sweep that computes a node runs over. */
+const sweepOf = (node: Expression): Domain => (isReduction(node) ? node.args[0] : node).domain;
+
+/** Makes equal subexpressions one node each, and constants of what the host can compute beforehand. */
+function mergeEqual(): (expression: Expression) => Expression {
+  const nodes = new Map<string, Expression>();
+  const ids = new Map<Expression, number>();
+  const known = new Map<Expression, Expression>();
+  const node = (expression: Expression): Expression => {
+    const { op, name, value, args } = expression;
+    const key = [op, name, Object.is(value, -0) ? '-0' : value, ...args.map((arg) => ids.get(arg))].join();
+    return getOrMake(nodes, key, () => {
+      ids.set(expression, ids.size);
+      return expression;
+    });
   };
-  const roundReadable = (node: Node, domain: DeviceDomain): number => {
-    if (isHost(node) || isInput(node)) return 0;
-    // Within a round elements come before neurons, and neurons before the tensor: what comes later is read a round later.
-    return roundComputed(node) + (node.expression.domain === domain ? 0 : 1);
+  return function merge(expression: Expression): Expression {
+    return getOrMake(known, expression, () => {
+      const args = expression.args.map(merge);
+      const merged: Expression = { ...expression, args };
+      const isConstant = isHost(expression) && !isCondition(expression) && args.length > 0 && args.every(({ op }) => op === 'constant');
+      return node(isConstant ? constant(compileHost([merged])({}, new Float64Array(1))[0]) : merged);
+    });
   };
-  return roundReadable;
 }
+
+type Root = { readonly buffer: Buffer; readonly node: Expression; stage: number };
 
 /** Makes the plan that gives each output's buffer its value; `inputs` are the buffers of the expressions' inputs by name. */
 export function makePlan(name: string, inputs: Readonly<Record<string, Buffer>>, outputs: readonly Output[]): Plan {
+  const rounds = new Map<Expression, number>();
+  /** The first round in which a value can be computed, and in which a stage of `domain` can read it. */
+  const roundComputed = (node: Expression): number =>
+    getOrMake(rounds, node, () => Math.max(0, ...operandsOf(node).map((operand) => roundReadable(operand, sweepOf(node)))));
+  const roundReadable = (node: Expression, domain: Domain): number => {
+    if (isHost(node) || node.op === 'input') return 0;
+    // Within a round elements come before neurons, and neurons before the tensor: what comes later is read a round later.
+    return roundComputed(node) + (node.domain === domain ? 0 : 1);
+  };
+  const home = (node: Expression): number => stageIndex(roundComputed(node), sweepOf(node));
+
   const merge = mergeEqual();
-  const roundOf = makeRoundOf();
-  const roots = outputs.map(({ buffer, value }) => {
+  const roots = outputs.map(({ buffer, value }): Root => {
     if (value?.type !== 'number') throw new Error(`rule ${name}: ${buffer.name} must become a number expression, got ${value?.type ?? String(value)}`);
     const node = merge(value);
-    const depth = domains.indexOf(buffer.domain);
-    if (!isHost(node) && domains.indexOf(node.expression.domain as DeviceDomain) < depth) {
-      throw new Error(`rule ${name}: ${buffer.name} has one value per ${buffer.domain}, got an expression that varies over ${node.expression.domain}`);
+    if (!isHost(node) && domains.indexOf(node.domain) < domains.indexOf(buffer.domain)) {
+      throw new Error(`rule ${name}: ${buffer.name} has one value per ${buffer.domain}, got an expression that varies over ${node.domain}`);
     }
-    return { buffer, node, stage: stageIndex(roundOf(node, buffer.domain), buffer.domain) };
+    return { buffer, node, stage: stageIndex(roundReadable(node, buffer.domain), buffer.domain) };
   });
+  const inputOf = ({ name: input }: Expression): Buffer => {
+    const buffer = inputs[input!];
+    if (!buffer) throw new Error(`rule ${name}: there is no input called '${input}', known are ${Object.keys(inputs).join(', ')}`);
+    return buffer;
+  };
 
   // A buffer must not be overwritten before its last reader; moving a store can add readers of other buffers.
   for (;;) {
-    const { plan, lastRead } = schedule(name, inputs, roots, roundOf);
-    const early = roots.filter(({ buffer, stage }) => (lastRead.get(buffer) ?? 0) > stage);
-    if (early.length === 0) return plan;
+    const { lastRead, scalars, ...plan } = makeStages(roots, inputOf, home);
+    const early = roots.filter(({ buffer, stage }) => lastRead.get(buffer)! > stage);
+    if (early.length === 0) return { name, scalars, writeScalars: compileHost(scalars), ...plan };
     for (const root of early) root.stage += 3 * Math.ceil((lastRead.get(root.buffer)! - root.stage) / 3);
   }
 }
 
-type Root = { readonly buffer: Buffer; readonly node: Node; stage: number };
-
-/** Builds the stages from the last to the first: each says what it needs of earlier ones. */
-function schedule(
-  name: string,
-  inputs: Readonly<Record<string, Buffer>>,
-  roots: readonly Root[],
-  roundOf: (node: Node, domain: DeviceDomain) => number,
-): { plan: Plan; lastRead: Map<Buffer, number> } {
-  const scalars: Node[] = [];
-  const scalarIndex = (node: Node): number => {
-    const known = scalars.indexOf(node);
-    return known >= 0 ? known : scalars.push(node) - 1;
-  };
+/** Builds the stages from the last to the first: each says what it needs of earlier ones. `home` is the stage that computes a node. */
+function makeStages(roots: readonly Root[], inputOf: (node: Expression) => Buffer, home: (node: Expression) => number) {
+  const scalars: Expression[] = [];
   const lastRead = new Map<Buffer, number>();
-  const handedOn = new Map<Node, Buffer>();
+  const handedOn = new Map<Expression, Buffer>();
   const stages: Stage[] = [];
-
-  /** The stage that computes a node which is neither input nor host. */
-  const home = (node: Node): number => {
-    const domain = (isReduction(node.expression) ? node.args[0].expression.domain : node.expression.domain) as DeviceDomain;
-    return stageIndex(roundOf(node, node.expression.domain as DeviceDomain), domain);
-  };
-
-  const bufferOf = (node: Node): Buffer => {
-    if (isInput(node)) {
-      const buffer = inputs[node.expression.name!];
-      if (!buffer) throw new Error(`rule ${name}: there is no input called '${node.expression.name}', known are ${Object.keys(inputs).join(', ')}`);
-      return buffer;
-    }
-    let buffer = handedOn.get(node);
-    if (!buffer) {
-      const role = isReduction(node.expression) ? 'sum' : 'scratch';
-      buffer = { name: `${role}${handedOn.size}`, domain: node.expression.domain as DeviceDomain, role };
-      handedOn.set(node, buffer);
-    }
-    return buffer;
-  };
 
   for (let index = Math.max(...roots.map(({ stage }) => stage)); index >= 0; index--) {
     const instructions: Instruction[] = [];
-    const emitted = new Map<Node, number>();
-    const emit = (node: Node): number => {
-      let at = emitted.get(node);
-      if (at === undefined) {
-        at = instructions.push(instructionFor(node)) - 1;
-        emitted.set(node, at);
-      }
-      return at;
-    };
-    const instructionFor = (node: Node): Instruction => {
-      const { op } = node.expression;
+    const emitted = new Map<Expression, number>();
+    const emit = (node: Expression): number => getOrMake(emitted, node, () => instructions.push(instructionFor(node)) - 1);
+    const instructionFor = (node: Expression): Instruction => {
+      const { op, domain, args, value } = node;
+      if (op === 'constant') return { op, value: value! };
       if (isHost(node)) {
-        if (!isCondition(node)) return node.hasScalar ? { op: 'scalar', index: scalarIndex(node) } : { op: 'constant', value: compileHost([node.expression])({}, new Float32Array(1))[0] };
-        const zero = instructions.push({ op: 'constant', value: 0 }) - 1;
-        const flag = instructions.push({ op: 'scalar', index: scalarIndex(node) }) - 1;
-        return { op: 'less', args: [zero, flag] };
+        const scalar = { op: 'scalar', index: scalars.includes(node) ? scalars.indexOf(node) : scalars.push(node) - 1 } as const;
+        return isCondition(node) ? { op: 'less', args: [instructions.push({ op: 'constant', value: 0 }) - 1, instructions.push(scalar) - 1] } : scalar;
       }
-      if (isCondition(node) || (!isInput(node) && !isReduction(node.expression) && home(node) === index)) {
-        return { op: op as ComputingOperation, args: node.args.map(emit) };
-      }
-      const buffer = bufferOf(node);
-      lastRead.set(buffer, Math.max(index, lastRead.get(buffer) ?? 0));
+      if (isCondition(node) || (op !== 'input' && !isReduction(node) && home(node) === index)) return { op: op as ComputingOperation, args: args.map(emit) };
+      const role = isReduction(node) ? 'sum' : 'scratch';
+      const buffer = op === 'input' ? inputOf(node) : getOrMake(handedOn, node, (): Buffer => ({ name: `${role}${handedOn.size}`, domain: domain as DeviceDomain, role }));
+      if (!lastRead.has(buffer)) lastRead.set(buffer, index);
       return { op: 'load', buffer };
     };
-    const stores = [
-      ...roots.filter(({ stage }) => stage === index),
-      ...[...handedOn].map(([node, buffer]) => ({ node, buffer })).filter(({ node, buffer }) => buffer.role === 'scratch' && home(node) === index),
-    ].map(({ buffer, node }) => ({ buffer, value: emit(node) }));
-    const sums = [...handedOn]
-      .filter(([node, buffer]) => buffer.role === 'sum' && home(node) === index)
-      .map(([node, buffer]) => ({ buffer, value: emit(node.args[0]) }));
-    if (stores.length + sums.length > 0) stages.unshift({ domain: domains[index % 3], instructions, stores, sums });
+    const due = (role: Buffer['role']): [Expression, Buffer][] => [...handedOn].filter(([node, buffer]) => buffer.role === role && home(node) === index);
+    const stores = [...roots.filter(({ stage }) => stage === index), ...due('scratch').map(([node, buffer]) => ({ node, buffer }))].map(({ node, buffer }) => ({ buffer, value: emit(node) }));
+    const sums = due('sum').map(([node, buffer]) => ({ buffer, value: emit(node.args[0]) }));
+    if (stores.length + sums.length > 0) stages.unshift({ domain: domains[index % 3] as DeviceDomain, instructions, stores, sums });
   }
-
-  const buffers = new Set<Buffer>();
-  for (const stage of stages) {
-    for (const instruction of stage.instructions) if (instruction.op === 'load') buffers.add(instruction.buffer);
-    for (const { buffer } of [...stage.stores, ...stage.sums]) buffers.add(buffer);
-  }
-  const expressions = scalars.map((node) => node.expression);
-  return { plan: { name, scalars: expressions, writeScalars: compileHost(expressions), buffers: [...buffers], stages }, lastRead };
+  const buffers = new Set(stages.flatMap((stage) => [...loadsOf(stage), ...[...stage.stores, ...stage.sums].map(({ buffer }) => buffer)]));
+  return { lastRead, scalars, buffers: [...buffers], stages };
 }

@@ -85,7 +85,8 @@ export const wordsOf = (plan: Plan, { domain, role }: Buffer, layout: Layout): n
 
 const infix: Partial<Record<Instruction['op'], string>> = { add: '+', sub: '-', mul: '*', div: '/', less: '<', lessEqual: '<=', equal: '==' };
 
-function literal(value: number): string {
+function literal(number: number): string {
+  const value = Math.fround(number);
   // WGSL has no literals for these, and forbids constant expressions that make them.
   if (!Number.isFinite(value)) return `bitcast<f32>(${Number.isNaN(value) ? 'nan' : value > 0 ? 'infinity' : 'minusInfinity'})`;
   return `f32(${Object.is(value, -0) ? '-0.0' : value})`;
