@@ -2,6 +2,7 @@
 import { add, keep, scalar, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core';
 import type { Buffer, Plan } from '../compiler/plan.js';
 import { runOps } from '../compiler/print-ops.js';
+import { mapValues } from '../map-values.js';
 import type { Executor, Job, Reading, Slot, StepWide } from './executor.js';
 
 type Kept = Slot & { tensor: Tensor };
@@ -34,9 +35,9 @@ export function opsExecutor(): Executor {
   return {
     name: 'ops',
     create(_, shapes) {
-      const slots = Object.entries(shapes).map(([name, shape]) => [name, { shape, tensor: keep(zeros([...shape])) }] as const);
-      all.push(...slots.map(([, slot]) => slot));
-      return Object.fromEntries(slots);
+      const slots = mapValues(shapes, (shape) => ({ shape, tensor: keep(zeros([...shape])) }));
+      all.push(...Object.values(slots));
+      return slots;
     },
     step(jobs: readonly Job<Kept>[], stepWide) {
       const readings: Reading[] = [];

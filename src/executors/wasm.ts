@@ -4,6 +4,7 @@ import type { Layout } from '../compiler/layout.js';
 import type { Buffer, Plan } from '../compiler/plan.js';
 import { bytesOf, formOf, printWasm, recordOf, recordSizes, type Form } from '../compiler/print-wasm.js';
 import { getOrMake } from '../get-or-make.js';
+import { mapValues } from '../map-values.js';
 import type { Executor, Job, Reading, Slot } from './executor.js';
 import type { WasmHeap } from './wasm-heap.js';
 
@@ -90,12 +91,12 @@ export function wasmExecutor(heap: WasmHeap): Executor {
     name: 'wasm',
 
     create(_, shapes) {
-      return Object.fromEntries(Object.entries(shapes).map(([name, shape]) => {
+      return mapValues(shapes, (shape) => {
         const size = util.sizeFromShape([...shape]);
         const address = allocate(wordBytes * size);
         floats(address, size).fill(0);
-        return [name, { shape, address }];
-      }));
+        return { shape, address };
+      });
     },
 
     step(jobs: readonly Job<Kept>[], stepWide) {

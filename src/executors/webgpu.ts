@@ -1,6 +1,7 @@
 /** The executor of fused WGSL kernels on the webgpu backend's own device, in the backend's own passes. */
 import { keep, mul, util, type Tensor } from '@tensorflow/tfjs-core';
 import type { Plan } from '../compiler/plan.js';
+import { mapValues } from '../map-values.js';
 import type { Executor, Job } from './executor.js';
 import { arenas } from './webgpu-arena.js';
 import type { WebGPUBridge } from './webgpu-bridge.js';
@@ -109,9 +110,9 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
 
     create(variableName, shapes) {
       const what = `the state of '${variableName}'`;
-      const slots = Object.entries(shapes).map(([name, shape]) => ({ name, shape, words: util.sizeFromShape([...shape]) }));
-      const arena = withRoomFor(slots.reduce((total, { words }) => total + words, 0), what);
-      return Object.fromEntries(slots.map(({ name, shape, words }) => [name, { shape, place: arena.allocate(words, what) }]));
+      const sizes = mapValues(shapes, (shape) => util.sizeFromShape([...shape]));
+      const arena = withRoomFor(Object.values(sizes).reduce((total, words) => total + words, 0), what);
+      return mapValues(shapes, (shape, name) => ({ shape, place: arena.allocate(sizes[name], what) }));
     },
 
     step(given: readonly Job<Kept>[], stepWide) {
