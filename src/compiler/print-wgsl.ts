@@ -167,7 +167,7 @@ let end = min(size, (group + 1) * stretch);`;
     const printStage = ({ domain, instructions, stores, sums }: Stage): string => {
       // What is the same for all elements of a thread is read before its loop.
       const inLoop = instructions.map((instruction) => domain === 'element' && ('args' in instruction || (instruction.op === 'load' && instruction.buffer.domain === 'element')));
-      const declared = (inside: boolean): string => instructions.map((instruction, i) => (inLoop[i] === inside ? declare(instruction, i, place) : '')).join('\n');
+      const declared = (inside: boolean): string => instructions.flatMap((instruction, i) => (inLoop[i] === inside ? [declare(instruction, i, place)] : [])).join('\n');
       const stored = stores.map(({ buffer, value }) => `${place(buffer)} = v${value};`).join('\n');
       const added = sums.map(({ value }, s) => `part[${s}] += v${value};`).join('\n');
       const setAside = sums.map((_, s) => `sums[${s}] += part[${s}]; part[${s}] = 0;`).join('\n');
