@@ -9,15 +9,16 @@ export function check(valid: boolean, owner: string, option: string, allowed: st
   if (!valid) throw new Error(`${owner}: ${option} must ${allowed}, got ${show(value)}`);
 }
 
-/** Throws unless `value` is a finite number in the interval, written as in mathematics: `'[0, 1)'`, `'(0, Infinity)'`. */
-export function checkNumber(owner: string, option: string, value: unknown, interval: string): asserts value is number {
+/** True for a finite number in an interval, written as in mathematics: `'[0, 1)'`, `'(0, Infinity)'`. */
+export function isWithin(value: unknown, interval: string): value is number {
   const [low, high] = interval.slice(1, -1).split(',').map(Number);
-  check(
-    Number.isFinite(value) &&
-      (interval[0] === '[' ? (value as number) >= low : (value as number) > low) &&
-      (interval.at(-1) === ']' ? (value as number) <= high : (value as number) < high),
-    owner, option, `lie in ${interval}`, value,
-  );
+  const number = value as number;
+  return Number.isFinite(value) && (interval[0] === '[' ? number >= low : number > low) && (interval.at(-1) === ']' ? number <= high : number < high);
+}
+
+/** Throws unless `value` is a finite number in the interval. */
+export function checkNumber(owner: string, option: string, value: unknown, interval: string): asserts value is number {
+  check(isWithin(value, interval), owner, option, `lie in ${interval}`, value);
 }
 
 /** Throws unless `value` is a whole number of at least `least`. */

@@ -1,4 +1,4 @@
-import { AdamW, GIAdam, LionAR, RotationalAdamW, RotationalLion, RotationalSGDM, type CommonOptions, type FusedOptimizer, type LionAROptions } from '../../src/optimizers/index.js';
+import { AdamW, GIAdam, LionAR, RotationalAdamW, RotationalLion, RotationalSGDM, rrc, type CommonOptions, type FusedOptimizer, type LionAROptions } from '../../src/optimizers/index.js';
 import type { Schedule } from '../../src/schedules/index.js';
 
 /** The run's schedule, warmup included, with a peak of so many times the study's learning rate. */
@@ -60,7 +60,7 @@ export const experiments: readonly Experiment[] = [
   experiment('LionAR-beta0.98', 0, lionAR({ beta: 0.98 }), { setting: 'beta 0.98 in place of 0.9' }),
   experiment('LionAR-noNesterov', 0, lionAR({ nesterov: false }), { setting: 'Nesterov switched off' }),
   experiment('LionAR-inverse', 0, lionAR({ biasCorrection: 'inverse' }), { setting: 'inverse bias correction' }),
-  experiment('LionAR-RRC', 0, lionAR({ rrc: {} }), { setting: 'the RRC correction' }),
+  experiment('LionAR-RRC', 0, lionAR({ rrc: rrc() }), { setting: 'the RRC correction' }),
   experiment('LionAR-paper', 0, lionAR({ beta: 0.98, biasCorrection: 'inverse' }), { setting: 'beta 0.98 together with inverse bias correction' }),
 ];
 

@@ -1,8 +1,9 @@
 import { adamW } from '../rules/adamw.js';
-import { beta, epsilon } from './hyperparameters.js';
+import { correctionNumbers, correctionOption } from './correction.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
-import { rrcForm, rrcNumbers, rrcOption, type RRCOptions } from './rrc.js';
+import type { RRC } from './rrc.js';
+import { beta, within } from './schema.js';
 
 export type AdamOptions = CommonOptions & {
   /** Decay rate of the first moment, in [0, 1). Default 0.9. */
@@ -14,12 +15,16 @@ export type AdamOptions = CommonOptions & {
 };
 
 export type AdamWOptions = AdamOptions & {
-  /** Lowers the learning rate while the gradient's signal-to-noise ratio is high. Off unless given. */
-  readonly rrc?: RRCOptions;
+  /** What `rrc` gave: lowers the learning rate while the gradient's signal-to-noise ratio is high. Off unless given. */
+  readonly rrc?: RRC;
 };
 
 /** The hyperparameters that AdamW shares with its relatives. */
-export const adamHyperparameters = { beta1: /* @__PURE__ */ beta(0.9), beta2: /* @__PURE__ */ beta(0.999), epsilon };
+export const adamHyperparameters = {
+  beta1: /* @__PURE__ */ beta(0.9),
+  beta2: /* @__PURE__ */ beta(0.999),
+  epsilon: /* @__PURE__ */ within('[0, Infinity)', 1e-8),
+};
 
 /**
  * Adam with decoupled weight decay.
@@ -41,7 +46,12 @@ export class AdamW extends FusedOptimizer {
   }
 
   constructor(options: AdamWOptions) {
-    const rule = adamW(rrcForm(options?.rrc));
-    super('AdamW', { weightDecay: 0.01, decoupled: true, hyperparameters: { ...adamHyperparameters, rrc: rrcOption }, numbers: (step) => rrcNumbers('AdamW', options.rrc, step), rule: () => rule }, options);
+    super('AdamW', {
+      weightDecay: 0.01,
+      decoupled: true,
+      hyperparameters: { ...adamHyperparameters, rrc: correctionOption },
+      numbers: correctionNumbers,
+      rule: ({ rrc }: AdamWOptions) => adamW(rrc),
+    }, options);
   }
 }

@@ -6,9 +6,10 @@ import type { Plan } from '../compiler/plan.js';
 import { planPrepare, planUpdate, slotShape } from '../compiler/program.js';
 import type { HostValues, Rule } from '../compiler/rule.js';
 import type { Slots } from '../executors/executor.js';
+import { getOrMake } from '../get-or-make.js';
+import { mapValues } from '../map-values.js';
 import { settingsOf, type VariableSettings } from './groups.js';
 import type { Definition, Options } from './options.js';
-import type { Probe } from './probe.js';
 
 /** What a rule is compiled to. */
 export type Plans = {
@@ -29,7 +30,9 @@ export type Entry = {
   slots: Slots;
   /** What the rule's host is given, filled in anew at each step: an object a variable and step would be garbage. */
   readonly hostValues: { -readonly [name in keyof HostValues]: HostValues[name] };
+  /** Updates so far. */
   count: number;
+  /** True if there is nothing to do before the first forward pass. */
   prepared: boolean;
 };
 
@@ -43,37 +46,38 @@ export type Description = VariableSettings & {
   readonly slots: Rule['slots'];
 };
 
-export const describeEntry = ({ settings, rule }: Entry): Description => ({ ...settings, rotational: rule.roles.norm !== undefined, rule: rule.name, slots: rule.slots });
+export const isRotational = ({ rule }: Entry): boolean => rule.roles.norm !== undefined;
+
+export const describeEntry = (entry: Entry): Description => ({ ...entry.settings, rotational: isRotational(entry), rule: entry.rule.name, slots: entry.rule.slots });
 
 /** Makes entries; variables of one rule share its plans. */
-export function entryMaker(owner: string, definition: Definition, { groups, weightDecay, clipNorm, probe }: Options): (variable: Variable) => Entry {
+export function entryMaker(owner: string, definition: Definition, options: Options): (variable: Variable) => Entry {
+  const { groups, weightDecay, clipNorm, probe } = options;
+  const plain = definition.rule(options);
+  const rotation = definition.rotation?.(options);
+  const numbers = Object.entries(options).flatMap(([name, value]) => (name in definition.hyperparameters && (typeof value === 'number' || typeof value === 'boolean') ? [[name, Number(value)]] : []));
   const known = new Map<Rule, Plans>();
-  return ({ name, shape }) => {
-    const settings = settingsOf(owner, groups, weightDecay, { name, shape });
+  return (variable) => {
+    const { name, shape } = variable;
+    const settings = settingsOf(owner, groups, weightDecay, variable);
     const layout = layoutOf(`${owner}: variable ${show(name)}`, shape, settings.neuronAxis);
-    const rule = definition.rule(settings, layout);
-    const plans = known.get(rule) ?? plansOf(rule, clipNorm !== undefined, probe);
-    known.set(rule, plans);
+    const rule = rotation?.applies(settings, layout) ? rotation.rule : plain;
+    const plans = getOrMake(known, rule, () => ({
+      update: planUpdate(rule, clipNorm !== undefined),
+      probed: probe && planUpdate(rule, clipNorm !== undefined, (values) => probe.readings(values)),
+      prepare: planPrepare(rule),
+    }));
     const { size, neurons, fanIn } = layout;
     return {
       settings,
       rule,
       plans,
       layout,
-      shapes: Object.fromEntries(Object.entries(rule.slots).map(([slot, domain]) => [slot, slotShape(domain, shape, layout)])),
+      shapes: mapValues(rule.slots, (domain) => slotShape(domain, shape, layout)),
       slots: {},
-      hostValues: { learningRate: 0, weightDecay: settings.weightDecay, count: 0, step: 0, size, neurons, fanIn },
+      hostValues: { ...Object.fromEntries(numbers), learningRate: 0, weightDecay: settings.weightDecay, count: 0, step: 0, size, neurons, fanIn },
       count: 0,
-      prepared: false,
+      prepared: !plans.prepare,
     };
   };
 }
-
-const plansOf = (rule: Rule, scaled: boolean, probe: Probe | undefined): Plans => ({
-  update: planUpdate(rule, scaled),
-  probed: probe && planUpdate(rule, scaled, (values) => probe.readings(values)),
-  prepare: planPrepare(rule),
-});
-
-/** True if a variable must be prepared before its first forward pass, and has not been. */
-export const waitsForPreparation = ({ plans, prepared, count }: Entry): boolean => !prepared && count === 0 && plans.prepare !== undefined;

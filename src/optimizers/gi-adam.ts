@@ -1,7 +1,7 @@
 import { giAdam, type GIAdamInitialization } from '../rules/gi-adam.js';
 import { adamHyperparameters, type AdamOptions } from './adamw.js';
-import { inInterval, oneOf } from './hyperparameters.js';
 import { FusedOptimizer } from './optimizer.js';
+import { oneOf, within } from './schema.js';
 
 export type GIAdamOptions = AdamOptions & {
   /** What the squared first gradient is multiplied with, in [1, Infinity). Default 1. */
@@ -36,13 +36,16 @@ export class GIAdam extends FusedOptimizer {
   }
 
   constructor(options: GIAdamOptions) {
-    const initialization = oneOf('gradient', ['gradient', 'firstNonZeroGradient', 'random']);
-    initialization.check('GIAdam', 'initialization', options?.initialization ?? 'gradient');
-    const rule = giAdam(options?.initialization);
-    super(
-      'GIAdam',
-      { weightDecay: 0, decoupled: true, hyperparameters: { ...adamHyperparameters, initialScale: inInterval(1, '[1, Infinity)'), initialization, seed: inInterval(0, '[0, Infinity)') }, rule: () => rule },
-      options,
-    );
+    super('GIAdam', {
+      weightDecay: 0,
+      decoupled: true,
+      hyperparameters: {
+        ...adamHyperparameters,
+        initialScale: within('[1, Infinity)', 1),
+        initialization: oneOf('gradient', 'firstNonZeroGradient', 'random'),
+        seed: within('[0, Infinity)', 0),
+      },
+      rule: ({ initialization }: GIAdamOptions) => giAdam(initialization),
+    }, options);
   }
 }

@@ -1,5 +1,6 @@
 /** Parameter groups: which variables get settings of their own. */
-import { check, checkNames, checkNumber, show } from '../check.js';
+import { show } from '../check.js';
+import { complete, flag, within, type Schema } from './schema.js';
 
 export type Group = {
   /** A variable name, in which `*` stands for any text, or a list of such. The `_1` that tfjs appends to a name is ignored. */
@@ -20,25 +21,24 @@ export type VariableSettings = {
   readonly weightDecay: number;
   readonly neuronAxis: number | readonly number[];
   /** As the group says; undefined leaves it to the optimizer. */
-  readonly rotational: boolean | undefined;
+  readonly rotational?: boolean;
 };
 
-export function checkGroups(owner: string, groups: unknown): asserts groups is readonly Group[] {
-  check(Array.isArray(groups), owner, 'groups', 'be an array of groups', groups);
-  groups.forEach((group: Group, i: number) => {
-    const option = `groups[${i}]`;
-    checkNames(`${owner}: ${option}`, group, ['match', 'learningRateScale', 'weightDecay', 'neuronAxis', 'rotational']);
-    const { match, learningRateScale, weightDecay, neuronAxis, rotational } = group;
-    check(
-      (typeof match === 'string' && match !== '') || (Array.isArray(match) && match.length > 0 && match.every((name) => typeof name === 'string')),
-      owner, `${option}.match`, 'be a pattern or a list of variable names', match,
-    );
-    if (learningRateScale !== undefined) checkNumber(owner, `${option}.learningRateScale`, learningRateScale, '[0, Infinity)');
-    if (weightDecay !== undefined) checkNumber(owner, `${option}.weightDecay`, weightDecay, '[0, Infinity)');
-    if (neuronAxis !== undefined) check([neuronAxis].flat().every(Number.isInteger), owner, `${option}.neuronAxis`, 'be an axis or a list of axes', neuronAxis);
-    if (rotational !== undefined) check(typeof rotational === 'boolean', owner, `${option}.rotational`, 'be true or false', rotational);
-  });
-}
+const schema: Schema = {
+  match: {
+    required: true,
+    allowed: 'be a pattern or a list of variable names',
+    accepts: (match) => match !== '' && [match].flat().length > 0 && [match].flat().every((name) => typeof name === 'string'),
+  },
+  learningRateScale: /* @__PURE__ */ within('[0, Infinity)'),
+  weightDecay: /* @__PURE__ */ within('[0, Infinity)'),
+  neuronAxis: { allowed: 'be an axis or a list of axes', accepts: (axis) => [axis].flat().every(Number.isInteger) },
+  rotational: /* @__PURE__ */ flag(),
+};
+
+/** Copies of groups, without what is undefined; throws for what is not allowed. */
+export const completeGroups = (owner: string, groups: readonly Group[]): Group[] =>
+  groups.map((group, i) => complete(`${owner}: groups[${i}]`, schema, group) as Group);
 
 /** A name without what tfjs appends to make it unique. */
 export const baseName = (name: string): string => name.replace(/_\d+$/, '');
@@ -47,7 +47,7 @@ export const baseName = (name: string): string => name.replace(/_\d+$/, '');
 const patternsOf = ({ match }: Group): readonly string[] => [match].flat();
 
 function matches(pattern: string, name: string): boolean {
-  const expression = new RegExp(`^${pattern.split('*').map((text) => text.replace(/[.+?^${}()|[\]\\]/g, '\\$&')).join('.*')}$`);
+  const expression = new RegExp(`^${pattern.replace(/[^\w*]/g, '\\$&').replaceAll('*', '.*')}$`);
   return expression.test(name) || expression.test(baseName(name));
 }
 
@@ -60,21 +60,20 @@ function defaultNeuronAxis(name: string, rank: number): number | readonly number
 }
 
 /** The settings of a variable; decay applies from rank 2 on unless its group says otherwise. */
-export function settingsOf(owner: string, groups: readonly Group[], weightDecay: number, variable: { name: string; shape: readonly number[] }): VariableSettings {
-  const { name, shape } = variable;
+export function settingsOf(owner: string, groups: readonly Group[], weightDecay: number, { name, shape }: { name: string; shape: readonly number[] }): VariableSettings {
   const claiming = groups.filter((group) => patternsOf(group).some((pattern) => matches(pattern, name)));
   if (claiming.length > 1) {
-    throw new Error(`${owner}: groups ${claiming.map(({ match }) => show(match)).join(' and ')} both claim the variable '${name}'; a variable may belong to one group`);
+    throw new Error(`${owner}: groups ${claiming.map(({ match }) => show(match)).join(' and ')} both claim the variable ${show(name)}; a variable may belong to one group`);
   }
-  const group = claiming[0];
+  const { match, ...own }: Partial<Group> = claiming[0] ?? {};
   return {
     name,
     shape: [...shape],
-    group: group?.match,
-    learningRateScale: group?.learningRateScale ?? 1,
-    weightDecay: group?.weightDecay ?? (shape.length >= 2 ? weightDecay : 0),
-    neuronAxis: group?.neuronAxis ?? defaultNeuronAxis(name, shape.length),
-    rotational: group?.rotational,
+    group: match,
+    learningRateScale: 1,
+    weightDecay: shape.length >= 2 ? weightDecay : 0,
+    neuronAxis: defaultNeuronAxis(name, shape.length),
+    ...own,
   };
 }
 

@@ -15,6 +15,6 @@ export { RotationalAdamW, type RotationalAdamWOptions } from './rotational-adamw
 export { RotationalLion, type RotationalLionOptions } from './rotational-lion.js';
 export { RotationalSGDM, type RotationalSGDMOptions } from './rotational-sgdm.js';
 export type { RotationalOptions } from './rotational.js';
-export type { RRCOptions } from './rrc.js';
+export { rrc, type RRC, type RRCOptions } from './rrc.js';
 export { RuleOptimizer, type RuleOptimizerOptions } from './rule-optimizer.js';
 export { SGDMomentum, type SGDMomentumOptions } from './sgd-momentum.js';

@@ -1,8 +1,9 @@
-import { lionA, type BiasCorrection } from '../rules/lion-a.js';
-import { beta, flag, oneOf } from './hyperparameters.js';
+import { lionA, type BiasCorrection, type LionAForm } from '../rules/lion-a.js';
+import { correctionNumbers, correctionOption } from './correction.js';
 import { FusedOptimizer } from './optimizer.js';
-import type { CommonOptions } from './options.js';
-import { rrcForm, rrcNumbers, rrcOption, type RRCOptions } from './rrc.js';
+import type { CommonOptions, Options } from './options.js';
+import type { RRC } from './rrc.js';
+import { beta, flag, oneOf } from './schema.js';
 
 export type LionAOptions = CommonOptions & {
   /** Decay rate of the momentum, in [0, 1). Default 0.9; 0 gives sign descent. */
@@ -16,20 +17,18 @@ export type LionAOptions = CommonOptions & {
   readonly biasCorrection?: BiasCorrection;
   /** True to scale the sign to the steady-state size of AdamW's update, sqrt((1 - beta) / (1 + beta)). Default true. */
   readonly matchAdamW?: boolean;
-  /** Lowers the update, not the decay, while the gradient's signal-to-noise ratio is high. Off unless given. */
-  readonly rrc?: RRCOptions;
+  /** What `rrc` gave: lowers the update, not the decay, while the gradient's signal-to-noise ratio is high. Off unless given. */
+  readonly rrc?: RRC;
 };
 
 /** The hyperparameters that LionA shares with LionAR. */
 export const lionAHyperparameters = () => ({
   beta: beta(0.9),
   nesterov: flag(true),
-  biasCorrection: oneOf('none', ['none', 'inverse', 'inverseNoise']),
+  biasCorrection: oneOf('none', 'inverse', 'inverseNoise'),
   matchAdamW: flag(true),
-  rrc: rrcOption,
+  rrc: correctionOption,
 });
-
-export const lionAForm = ({ nesterov = true, biasCorrection = 'none', rrc }: LionAOptions) => ({ nesterov, biasCorrection, rrc: rrcForm(rrc) });
 
 /**
  * Lion with control over the size of its update: no first step is larger than any other, whatever the gradient.
@@ -52,7 +51,12 @@ export class LionA extends FusedOptimizer {
   }
 
   constructor(options: LionAOptions) {
-    const rule = lionA(lionAForm(options ?? {}));
-    super('LionA', { weightDecay: 0.1, decoupled: true, hyperparameters: lionAHyperparameters(), numbers: (step) => rrcNumbers('LionA', options.rrc, step), rule: () => rule }, options);
+    super('LionA', {
+      weightDecay: 0.1,
+      decoupled: true,
+      hyperparameters: lionAHyperparameters(),
+      numbers: correctionNumbers,
+      rule: (complete: Options & LionAForm) => lionA(complete),
+    }, options);
   }
 }

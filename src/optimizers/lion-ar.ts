@@ -1,11 +1,12 @@
 import { lionA } from '../rules/lion-a.js';
-import { lionAR } from '../rules/lion-ar.js';
-import { flag, oneOf, scheduled } from './hyperparameters.js';
-import type { LearningRate } from './learning-rate.js';
-import { lionAForm, lionAHyperparameters, type LionAOptions } from './lion-a.js';
+import { lionAR, type LionARForm } from '../rules/lion-ar.js';
+import { correctionNumbers } from './correction.js';
+import { rate, rateAt, type LearningRate } from './learning-rate.js';
+import { lionAHyperparameters, type LionAOptions } from './lion-a.js';
 import { FusedOptimizer } from './optimizer.js';
-import { rotates } from './rotates.js';
-import { rrcNumbers } from './rrc.js';
+import type { Options } from './options.js';
+import { checkRotates, rotation } from './rotates.js';
+import { flag, oneOf } from './schema.js';
 
 export type LionAROptions = LionAOptions & {
   /** Radians a step, a number in [0, Infinity) or a schedule, in place of the angle derived from learningRate and weightDecay. */
@@ -45,28 +46,27 @@ export class LionAR extends FusedOptimizer {
   }
 
   constructor(options: LionAROptions) {
-    const { zeroMean = false, perNeuron = true, equilibriumRate = 'adamw', exactAngle = false, rotation } = options ?? {};
-    const inner = lionAForm(options ?? {});
-    const form = { ...inner, zeroMean, perNeuron, equilibriumRate, exactAngle, givenRotation: rotation !== undefined };
-    const [plain, turning] = [lionA(inner), lionAR(form)];
-    super(
-      'LionAR',
-      {
-        weightDecay: 0.1,
-        decoupled: true,
-        hyperparameters: {
-          ...lionAHyperparameters(),
-          rotation: scheduled,
-          equilibriumRate: oneOf('adamw', ['adamw', 'lion']),
-          exactAngle: flag(false),
-          zeroMean: flag(false),
-          perNeuron: flag(true),
-        },
-        numbers: (step) => rrcNumbers('LionAR', options.rrc, step),
-        rule: (settings, layout) => (rotates('LionAR', settings, layout, form) ? turning : plain),
-        expected: turning,
+    super('LionAR', {
+      weightDecay: 0.1,
+      decoupled: true,
+      hyperparameters: {
+        ...lionAHyperparameters(),
+        rotation: rate,
+        equilibriumRate: oneOf('adamw', 'lion'),
+        exactAngle: flag(false),
+        zeroMean: flag(false),
+        perNeuron: flag(true),
       },
-      options,
-    );
+      numbers: (complete: LionAROptions, step) => ({
+        ...correctionNumbers(complete, step),
+        ...(complete.rotation !== undefined && { rotation: rateAt('LionAR', 'rotation', complete.rotation, step) }),
+      }),
+      rule: (complete: Options & LionARForm) => lionA(complete),
+      rotation(complete: Options & LionARForm) {
+        const form = { ...complete, givenRotation: complete.rotation !== undefined };
+        return rotation('LionAR', lionAR(form), form);
+      },
+      checkFirst: checkRotates('LionAR'),
+    }, options);
   }
 }

@@ -1,7 +1,7 @@
 import { lion } from '../rules/lion.js';
-import { beta } from './hyperparameters.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
+import { beta } from './schema.js';
 
 export type LionOptions = CommonOptions & {
   /** Weight of the momentum in the update's direction, in [0, 1). Default 0.9. */
@@ -9,6 +9,9 @@ export type LionOptions = CommonOptions & {
   /** Decay rate of the momentum, in [0, 1). Default 0.99. */
   readonly beta2?: number;
 };
+
+/** The hyperparameters that Lion shares with RotationalLion. */
+export const lionHyperparameters = () => ({ beta1: beta(0.9), beta2: beta(0.99) });
 
 /**
  * Lion: every element moves by the learning rate, in the direction of a sign.
@@ -29,6 +32,6 @@ export class Lion extends FusedOptimizer {
   }
 
   constructor(options: LionOptions) {
-    super('Lion', { weightDecay: 0.1, decoupled: true, hyperparameters: { beta1: beta(0.9), beta2: beta(0.99) }, rule: () => lion }, options);
+    super('Lion', { weightDecay: 0.1, decoupled: true, hyperparameters: lionHyperparameters(), rule: () => lion }, options);
   }
 }

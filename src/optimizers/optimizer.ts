@@ -1,32 +1,34 @@
 /** The base of all optimizers: counts, state and the order of a step. What an update is, its rule says. */
-import { backend, engine, Optimizer, randomNormal, scalar, tidy, type NamedTensorMap, type Scalar, type serialization, type Tensor, type Variable } from '@tensorflow/tfjs-core';
-import { check, checkCount, show } from '../check.js';
+import { backend, dispose, engine, Optimizer, randomNormal, tidy, type NamedTensorMap, type Scalar, type serialization, type Tensor, type Variable } from '@tensorflow/tfjs-core';
+import { check, show } from '../check.js';
 import { hostScalars } from '../compiler/rule.js';
 import { chooseExecutor } from '../executors/choose.js';
-import type { Executor, Job, Slots } from '../executors/executor.js';
+import type { Executor, Job, Slots, StepWide } from '../executors/executor.js';
 import { clipByGlobalNorm } from '../rules/global-norm.js';
-import { describeEntry, entryMaker, waitsForPreparation, type Description, type Entry } from './entry.js';
+import { describeEntry, entryMaker, type Description, type Entry } from './entry.js';
 import { checkGroupsUsed } from './groups.js';
 import { rateAt } from './learning-rate.js';
-import { completeOptions, configOf, numbersAt, optionsFrom, type CommonOptions, type Definition, type Options } from './options.js';
-import { checkSaved, disposeSaved, groupByVariable, matchSaved, type NamedTensor, type SavedVariable } from './state.js';
-import { checkVariable, updatesOf, variableNamed, type Gradients } from './updates.js';
+import { completeOptions, configOf, optionsFrom, type CommonOptions, type Definition, type Options } from './options.js';
+import { checkFits, keptState, matchStates, namedState, statesIn, type NamedTensor, type SavedState } from './state.js';
+import { checkTensor, gradientsByName, variableNamed, type Gradients } from './updates.js';
 
 /** Half-precision backends round an epsilon below this to 0. */
 const smallestHalfEpsilon = 1e-4;
 
+type Member = { readonly variable: Variable; readonly entry: Entry };
+type Update = Member & { readonly gradient: Tensor };
+
 export abstract class FusedOptimizer extends Optimizer {
-  /** Every option, defaults written out. */
+  /** Every option that is given or has a default. */
   protected readonly options: Options;
   readonly #owner: string;
   readonly #definition: Definition;
   readonly #newEntry: (variable: Variable) => Entry;
+  readonly #clip: StepWide | undefined;
   readonly #entries = new Map<string, Entry>();
-  readonly #clip: ReturnType<typeof clipByGlobalNorm> | undefined;
-  #saved: SavedVariable[] = [];
+  #saved: SavedState[] = [];
   #executor: Executor | undefined;
   #backend: unknown;
-  #groupsChecked = false;
   #disposed = false;
 
   protected constructor(owner: string, definition: Definition, options: CommonOptions) {
@@ -35,8 +37,9 @@ export abstract class FusedOptimizer extends Optimizer {
     this.#definition = definition;
     this.options = completeOptions(owner, definition, options);
     this.#newEntry = entryMaker(owner, definition, this.options);
-    this.#clip = this.options.clipNorm === undefined ? undefined : clipByGlobalNorm();
-    this.options.probe?.attach(owner);
+    const { clipNorm, probe } = this.options;
+    this.#clip = clipNorm === undefined ? undefined : { plan: clipByGlobalNorm(), values: { clipNorm } };
+    probe?.attach(owner);
   }
 
   /** The rate of the next step. */
@@ -59,91 +62,59 @@ export abstract class FusedOptimizer extends Optimizer {
    * calls it once before its first gradient.
    */
   prepare(variables: readonly Variable[]): void {
-    this.#checkAlive();
-    for (const variable of variables) checkVariable(this.#owner, variable, this.#shapeOf(variable.name));
-    this.#admit(variables.map(({ name }) => name));
-    for (const variable of variables) {
-      const entry = this.#entries.get(variable.name)!;
-      if (!waitsForPreparation(entry)) continue;
-      const { plans, layout, slots } = entry;
-      const { size, neurons, fanIn } = layout;
-      this.#currentExecutor().step([{ variable, slots, plan: plans.prepare!, layout, values: { size, neurons, fanIn } }]);
-      entry.prepared = true;
-    }
+    this.#prepare(variables);
   }
 
   override computeGradients(f: () => Scalar, varList?: Variable[]): { value: Scalar; grads: NamedTensorMap } {
     this.#checkAlive();
-    if (varList) {
-      this.prepare(varList);
-      return super.computeGradients(f, varList);
-    }
-    const result = super.computeGradients(f);
-    const variables = Object.keys(result.grads).filter((name) => result.grads[name]).map((name) => variableNamed(this.#owner, name));
-    this.#admit(variables.map(({ name }) => name));
-    if (!variables.some(({ name }) => waitsForPreparation(this.#entries.get(name)!))) return result;
-    this.prepare(variables);
+    if (varList) this.prepare(varList);
+    const result = super.computeGradients(f, varList);
+    if (varList) return result;
+    const names = Object.keys(result.grads).filter((name) => result.grads[name]);
+    if (!this.#prepare(names.map((name) => variableNamed(this.#owner, name)))) return result;
     // Without a list only the loss tells which variables it reads: their preparation has changed it.
-    result.value.dispose();
-    for (const gradient of Object.values(result.grads)) gradient?.dispose();
+    dispose(result);
     return super.computeGradients(f);
   }
 
   override applyGradients(gradients: Gradients): void {
     this.#checkAlive();
-    const { updates, names } = updatesOf(this.#owner, gradients, (name) => this.#shapeOf(name));
+    const { options, iterations } = this;
     const learningRate = this.currentLearningRate;
-    for (const { variable } of updates) this.#checkDecay(variable, learningRate);
-    const numbers = numbersAt(this.#owner, this.#definition, this.options, this.iterations);
+    const numbers = this.#definition.numbers?.(options, iterations);
+    const { entries, updates } = this.#updatesOf(gradients);
+    if (this.#definition.decoupled) for (const { entry } of updates) this.#checkDecay(entry, learningRate);
     const executor = this.#currentExecutor();
-    const registered = names.filter((name) => engine().registeredVariables[name]);
-    this.#admit(registered, updates.map(({ variable }) => variable.name));
-    const jobs = updates.map(({ variable, gradient }) => this.#job(variable, gradient, learningRate, numbers));
+    this.#admit(entries, updates.map(({ entry }) => entry));
+    const jobs = updates.map((update) => this.#job(update, learningRate, numbers));
 
-    this.prepare(updates.map(({ variable }) => variable));
-    const readings = executor.step(jobs, this.#clip && { plan: this.#clip, values: { clipNorm: this.options.clipNorm! } });
-    if (readings.length > 0) {
-      const probed = jobs.map(({ variable, layout }) => {
-        const { count, hostValues, rule } = this.#entries.get(variable.name)!;
-        return { name: variable.name, neurons: layout.neurons, count, momentumDecay: rule.roles.momentumDecay, values: { ...hostValues } };
-      });
-      this.options.probe!.record(this.iterations, probed, readings);
-    }
-    for (const { variable } of updates) this.#entries.get(variable.name)!.count++;
+    this.#runPreparations(updates);
+    const readings = executor.step(jobs, this.#clip);
+    if (readings.length > 0) options.probe!.record(iterations, updates.map(({ entry }) => entry), readings);
+    for (const { entry } of updates) entry.count++;
     this.incrementIterations();
   }
 
   override async getWeights(): Promise<NamedTensor[]> {
     this.#checkAlive();
     const executor = this.#executor;
-    const current = [...this.#entries].flatMap(([name, { count, slots }]) => [
-      { name: `${name}/count`, tensor: scalar(count, 'int32') as Tensor },
-      ...Object.entries(slots).map(([slot, kept]) => ({ name: `${name}/${slot}`, tensor: executor!.read(kept) })),
-    ]);
-    const waiting = this.#saved.flatMap(({ name, tensors }) => [...tensors].map(([slot, tensor]) => ({ name: `${name}/${slot}`, tensor: tensor.clone() })));
-    return [await this.saveIterations(), ...current, ...waiting];
+    return [
+      await this.saveIterations(),
+      ...[...this.#entries].flatMap(([name, { count, slots }]) => namedState(name, count, slots, (slot) => executor!.read(slot))),
+      ...this.#saved.flatMap(({ name, count, slots }) => namedState(name, count, slots, (tensor) => tensor.clone())),
+    ];
   }
 
   override async setWeights(weights: NamedTensor[]): Promise<void> {
     this.#checkAlive();
-    const [first] = weights;
-    if (first?.name.split('/').at(-1) !== 'iter') throw new Error(`${this.#owner}: the first saved weight must be 'iter', got ${show(first?.name)}`);
-    const malformed = weights.slice(1).find(({ name }) => !name.includes('/'));
-    if (malformed) throw new Error(`${this.#owner}: saved weights must be named <variable>/<slot>, got ${show(malformed.name)}`);
-    const saved = groupByVariable(weights.slice(1));
-    try {
-      checkCount(this.#owner, `the saved ${show(first.name)}`, (await first.tensor.data())[0]);
-      for (const state of saved) await checkSaved(this.#owner, state, this.#entries.get(state.name)?.shapes);
-      await this.extractIterations(weights);
-    } catch (error) {
-      disposeSaved(saved);
-      throw error;
+    const states = await statesIn(this.#owner, weights);
+    for (const state of states) {
+      const entry = this.#entries.get(state.name);
+      if (entry) checkFits(this.#owner, state, entry);
     }
-    disposeSaved(this.#saved);
-    this.#entries.clear();
-    this.#executor?.dispose();
-    this.#executor = undefined;
-    this.#saved = saved;
+    await this.extractIterations(weights);
+    this.#forget();
+    this.#saved = states.map(keptState);
   }
 
   getConfig(): serialization.ConfigDict {
@@ -157,11 +128,7 @@ export abstract class FusedOptimizer extends Optimizer {
   /** Frees all state; the optimizer cannot be used after. */
   override dispose(): void {
     this.options.probe?.dispose();
-    disposeSaved(this.#saved);
-    this.#saved = [];
-    this.#executor?.dispose();
-    this.#executor = undefined;
-    this.#entries.clear();
+    this.#forget();
     this.#disposed = true;
   }
 
@@ -169,91 +136,118 @@ export abstract class FusedOptimizer extends Optimizer {
     if (this.#disposed) throw new Error(`${this.#owner}: this optimizer was disposed; make a new one`);
   }
 
-  #shapeOf(name: string): readonly number[] | undefined {
-    return this.#entries.get(name)?.settings.shape;
+  #forget(): void {
+    dispose(this.#saved);
+    this.#saved = [];
+    this.#entries.clear();
+    this.#executor?.dispose();
+    this.#executor = undefined;
+  }
+
+  /** The entry of a variable, one that is not yet known to the optimizer included. */
+  #entryOf(variable: Variable): Entry {
+    return this.#entries.get(variable.name) ?? this.#newEntry(variable);
+  }
+
+  /** As an entry that can be updated. */
+  #memberOf(variable: Variable): Member {
+    const entry = this.#entryOf(variable);
+    checkTensor(this.#owner, 'variable', variable.name, variable, entry.settings.shape);
+    return { variable, entry };
+  }
+
+  /** What a step changes, and the entries of all variables that it speaks of. */
+  #updatesOf(gradients: Gradients): { entries: Entry[]; updates: Update[] } {
+    const entries: Entry[] = [];
+    const updates: Update[] = [];
+    for (const [name, gradient] of gradientsByName(this.#owner, gradients)) {
+      if (gradient) {
+        const member = this.#memberOf(variableNamed(this.#owner, name));
+        checkTensor(this.#owner, 'the gradient of', name, gradient, member.entry.settings.shape);
+        updates.push({ ...member, gradient });
+        entries.push(member.entry);
+      } else {
+        const variable = engine().registeredVariables[name];
+        if (variable) entries.push(this.#entryOf(variable));
+      }
+    }
+    return { entries, updates };
   }
 
   /** Throws if this step's decay would turn the sign of the weights. */
-  #checkDecay(variable: Variable, rate: number): void {
-    if (!this.#definition.decoupled) return;
-    const { name, learningRateScale, weightDecay } = (this.#entries.get(variable.name) ?? this.#newEntry(variable)).settings;
+  #checkDecay({ settings: { name, learningRateScale, weightDecay } }: Entry, rate: number): void {
     const decay = rate * learningRateScale * weightDecay;
     if (!(decay < 1)) check(false, `${this.#owner}: variable ${show(name)}`, 'learningRate * weightDecay', 'be below 1, or the decay turns the sign of the weights', decay);
   }
 
-  /** Makes entries for variables seen for the first time; nothing changes if one of them is refused. */
-  #admit(names: readonly string[], needed: readonly string[] = names): void {
-    if (!this.#groupsChecked) checkGroupsUsed(this.#owner, this.options.groups, Object.keys(engine().registeredVariables));
-    this.#groupsChecked = true;
-    const unknown = [...new Set(names)].filter((name) => !this.#entries.has(name));
-    if (unknown.length === 0) return;
-    const newcomers = unknown.map((name) => this.#newEntry(variableNamed(this.#owner, name)));
-    const { expected } = this.#definition;
-    if (expected && this.#entries.size === 0 && !newcomers.some(({ rule }) => rule === expected)) {
-      throw new Error(`${this.#owner}: would rotate none of ${names.map(show).join(', ')}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`);
+  /** Takes in variables that are new, if they are needed or have saved state; nothing changes if one of them is refused. */
+  #admit(entries: readonly Entry[], needed: readonly Entry[] = entries): void {
+    const newcomers = entries.filter(({ settings: { name } }) => !this.#entries.has(name));
+    if (newcomers.length === 0) return;
+    const first = this.#entries.size === 0;
+    if (first) {
+      checkGroupsUsed(this.#owner, this.options.groups, Object.keys(engine().registeredVariables));
+      this.#definition.checkFirst?.(newcomers);
     }
-    const saved = matchSaved(this.#owner, this.#saved, newcomers.map((entry) => ({ name: entry.settings.name, slots: entry.shapes, entry })), this.#entries.size === 0);
-    const states = new Map([...saved].map(([{ name }, state]) => [name, state]));
+    const states = matchStates(this.#owner, this.#saved, newcomers, first);
+    const executor = this.#currentExecutor();
     for (const entry of newcomers) {
-      const { name } = entry.settings;
-      const state = states.get(name);
-      if (!state && !needed.includes(name)) continue;
-      entry.slots = this.#currentExecutor().create(name, entry.shapes);
-      this.#entries.set(name, entry);
-      this.#fillRandom(entry);
+      const state = states.get(entry);
+      if (!state && !needed.includes(entry)) continue;
+      // Each variable draws numbers of its own, the same in every run.
+      const seed = Number(this.options.seed ?? 0) + this.#entries.size + 1;
+      entry.slots = newSlots(executor, entry, (slot, shape) => state?.slots[slot] ?? (entry.rule.random?.includes(slot) ? randomNormal(shape, 0, 1, 'float32', seed) : undefined));
+      this.#entries.set(entry.settings.name, entry);
       if (!state) continue;
-      this.#restore(entry, state);
-      entry.count = state.tensors.get('count')!.dataSync()[0];
+      entry.count = state.count;
       // What has state has been prepared, in the run that saved it.
       entry.prepared = true;
-      disposeSaved([state]);
+      dispose(state.slots);
       this.#saved.splice(this.#saved.indexOf(state), 1);
     }
   }
 
-  #fillRandom({ rule, shapes, slots }: Entry): void {
-    for (const slot of rule.random ?? []) {
-      // Each variable draws numbers of its own, the same in every run.
-      const numbers = randomNormal([...shapes[slot]], 0, 1, 'float32', Number(this.options.seed ?? 0) + this.#entries.size);
-      this.#currentExecutor().write(slots[slot], numbers);
-      numbers.dispose();
+  /** True if a variable has changed. */
+  #prepare(variables: readonly Variable[]): boolean {
+    this.#checkAlive();
+    const members = [...new Set(variables)].map((variable) => this.#memberOf(variable));
+    this.#admit(members.map(({ entry }) => entry));
+    return this.#runPreparations(members);
+  }
+
+  #runPreparations(members: readonly Member[]): boolean {
+    const waiting = members.filter(({ entry }) => !entry.prepared);
+    for (const { variable, entry } of waiting) {
+      const { slots, plans, layout } = entry;
+      // A preparation may ask for size, neurons and fanIn.
+      this.#currentExecutor().step([{ variable, slots, plan: plans.prepare!, layout, values: layout }]);
+      entry.prepared = true;
     }
+    return waiting.length > 0;
   }
 
-  #restore({ slots }: Entry, { tensors }: SavedVariable): void {
-    for (const [slot, tensor] of tensors) if (slot !== 'count') this.#currentExecutor().write(slots[slot], tensor);
-  }
-
-  #job(variable: Variable, gradient: Tensor, rate: number, numbers: Readonly<Record<string, number>>): Job {
-    const { settings, rule, plans, layout, slots, count, hostValues } = this.#entries.get(variable.name)!;
+  #job({ variable, gradient, entry }: Update, learningRate: number, numbers: Readonly<Record<string, number>> | undefined): Job {
+    const { settings, rule, plans, layout, slots, count, hostValues } = entry;
     const { probe } = this.options;
-    const watched = probe?.wants(this.iterations) && probe.watches(variable.name);
-    const plan = (watched && plans.probed) || plans.update;
+    const probed = probe?.wants(this.iterations) && probe.watches(settings.name);
     Object.assign(hostValues, numbers);
-    hostValues.learningRate = rate * settings.learningRateScale;
+    hostValues.learningRate = learningRate * settings.learningRateScale;
     hostValues.count = count;
     hostValues.step = this.iterations;
-    return { variable, gradient, slots, plan, layout, values: hostScalars(rule, hostValues) };
+    return { variable, gradient, slots, plan: (probed && plans.probed) || plans.update, layout, values: hostScalars(rule, hostValues) };
   }
 
   /** The executor of the current backend; slots move along when the backend has changed. */
   #currentExecutor(): Executor {
     const current = backend();
-    if (this.#executor && this.#backend === current) return this.#executor;
-    const epsilon = this.options.epsilon as number | undefined;
-    if (epsilon !== undefined && current.floatPrecision() === 16) {
-      check(epsilon >= smallestHalfEpsilon, this.#owner, 'epsilon', `be at least ${smallestHalfEpsilon} on a backend of half precision, where it would be 0`, epsilon);
-    }
-    const next = chooseExecutor(this.options.executor);
     const previous = this.#executor;
-    const move = ({ settings: { name }, shapes, slots }: Entry): Slots => {
-      const moved = next.create(name, shapes);
-      for (const slot of Object.keys(slots)) tidy(() => next.write(moved[slot], previous!.read(slots[slot])));
-      return moved;
-    };
+    if (previous && this.#backend === current) return previous;
+    const { epsilon, executor } = this.options;
+    check(current.floatPrecision() !== 16 || !((epsilon as number) < smallestHalfEpsilon), this.#owner, 'epsilon', `be at least ${smallestHalfEpsilon} on a backend of half precision, where it would be 0`, epsilon);
+    const next = chooseExecutor(executor);
     try {
-      const moved = [...this.#entries.values()].map((entry) => ({ entry, slots: move(entry) }));
-      for (const { entry, slots } of moved) entry.slots = slots;
+      const moved = [...this.#entries.values()].map((entry) => [entry, newSlots(next, entry, (slot) => previous!.read(entry.slots[slot]))] as const);
+      for (const [entry, slots] of moved) entry.slots = slots;
     } catch (error) {
       next.dispose();
       throw error;
@@ -263,4 +257,16 @@ export abstract class FusedOptimizer extends Optimizer {
     this.#backend = current;
     return next;
   }
+}
+
+/** The slots of an entry on an executor, with the values that are given; 0 where none are. */
+function newSlots(executor: Executor, { settings: { name }, shapes }: Entry, valuesOf: (slot: string, shape: number[]) => Tensor | undefined): Slots {
+  const slots = executor.create(name, shapes);
+  for (const [slot, shape] of Object.entries(shapes)) {
+    tidy(() => {
+      const values = valuesOf(slot, [...shape]);
+      if (values) executor.write(slots[slot], values);
+    });
+  }
+  return slots;
 }

@@ -1,13 +1,15 @@
-/** Options: those that all optimizers take, and how an optimizer's own are declared, checked, saved and turned into numbers. */
+/** Options: those that all optimizers take, and how an optimizer says what sets it apart. */
 import type { serialization } from '@tensorflow/tfjs-core';
-import { check, checkNames, checkNumber } from '../check.js';
 import type { Layout } from '../compiler/layout.js';
 import type { Rule } from '../compiler/rule.js';
 import type { ExecutorChoice } from '../executors/choose.js';
-import { checkGroups, groupsConfig, groupsFromConfig, type Group, type VariableSettings } from './groups.js';
-import type { Hyperparameter } from './hyperparameters.js';
-import { checkRate, optionConfig, optionFromConfig, rateAt, type LearningRate } from './learning-rate.js';
+import { mapValues } from '../map-values.js';
+import type { Entry } from './entry.js';
+import { completeGroups, groupsConfig, groupsFromConfig, type Group, type VariableSettings } from './groups.js';
+import { rate, type LearningRate } from './learning-rate.js';
 import type { Probe } from './probe.js';
+import { fromConfig, toConfig } from './saving.js';
+import { complete, oneOf, within, type Schema } from './schema.js';
 
 /** Options that every optimizer takes. */
 export type CommonOptions = {
@@ -25,64 +27,52 @@ export type CommonOptions = {
   readonly executor?: ExecutorChoice;
 };
 
+/** Every option that is given or has a default; the optimizer's own by name. */
+export type Options = CommonOptions & Required<Pick<CommonOptions, 'weightDecay' | 'groups' | 'executor'>> & Readonly<Record<string, unknown>>;
+
+/** Turning weight vectors by chosen angles: by which rule, and which variables. */
+export type Rotation = { readonly rule: Rule; readonly applies: (settings: VariableSettings, layout: Layout) => boolean };
+
 /** What sets one optimizer apart. */
 export type Definition = {
+  /** The default. */
   readonly weightDecay: number;
   /** True if weights are multiplied by 1 - learningRate * weightDecay, which must not turn their sign. */
   readonly decoupled: boolean;
-  readonly hyperparameters: Readonly<Record<string, Hyperparameter>>;
-  /** Numbers of a step for the rule's host that are no hyperparameters by themselves. */
-  readonly numbers?: (step: number) => Readonly<Record<string, number>>;
-  /** The rule of a variable; the same object for all variables that share it. */
-  readonly rule: (settings: VariableSettings, layout: Layout) => Rule;
-  /** The rule that at least one variable must get. */
-  readonly expected?: Rule;
+  /** Its own options; those that are numbers or flags go to the rule's host. */
+  readonly hyperparameters: Schema;
+  // As methods, so that an optimizer may name the types of its own options.
+  rule(options: Options): Rule;
+  rotation?(options: Options): Rotation;
+  /** Numbers of a step that the host gets beside these. */
+  numbers?(options: Options, step: number): Readonly<Record<string, number>> | undefined;
+  /** Throws if the optimizer can do nothing for the variables of its first step. */
+  checkFirst?(entries: readonly Entry[]): void;
 };
 
-/** Every option with its default written out; the optimizer's own by name. */
-export type Options = Omit<CommonOptions, 'weightDecay' | 'groups' | 'executor'> & Required<Pick<CommonOptions, 'weightDecay' | 'groups' | 'executor'>> & Readonly<Record<string, unknown>>;
-
-const commonNames = ['learningRate', 'weightDecay', 'groups', 'clipNorm', 'probe', 'executor'] as const;
-
 /** Writes out defaults; throws for an option that is unknown or out of range. */
-export function completeOptions(owner: string, { weightDecay, hyperparameters }: Definition, options: CommonOptions): Options {
-  checkNames(owner, options, [...commonNames, ...Object.keys(hyperparameters)]);
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const defaults = Object.fromEntries(Object.entries(hyperparameters).map(([name, { default: value }]) => [name, value]));
-  const all: Record<string, unknown> = { weightDecay, groups: [], executor: 'auto', ...defaults, ...given };
-  checkRate(owner, 'learningRate', all.learningRate);
-  checkNumber(owner, 'weightDecay', all.weightDecay, '[0, Infinity)');
-  checkGroups(owner, all.groups);
-  if (all.clipNorm !== undefined) checkNumber(owner, 'clipNorm', all.clipNorm, '(0, Infinity)');
-  check(all.executor === 'auto' || all.executor === 'ops', owner, 'executor', "be 'auto' or 'ops'", all.executor);
-  check(all.probe === undefined || typeof (all.probe as Probe | null)?.attach === 'function', owner, 'probe', 'be a probe, such as an UpdateProbe', all.probe);
-  for (const [name, hyperparameter] of Object.entries(hyperparameters)) {
-    if (all[name] !== undefined) hyperparameter.check(owner, name, all[name]);
-  }
-  return Object.freeze(all) as Options;
-}
-
-/** The optimizer's own options as numbers, for a step. */
-export function numbersAt(owner: string, { hyperparameters, numbers }: Definition, options: Options, step: number): Record<string, number> {
-  const own = Object.entries(hyperparameters).flatMap(([name, { scheduled }]) => {
-    const value = options[name];
-    if (value === undefined || typeof value === 'string' || typeof value === 'object' || (typeof value === 'function' && !scheduled)) return [];
-    return [[name, scheduled ? rateAt(owner, name, value as LearningRate, step) : Number(value)] as const];
-  });
-  return { ...Object.fromEntries(own), ...numbers?.(step) };
+export function completeOptions(owner: string, { weightDecay, hyperparameters }: Definition, given: CommonOptions): Options {
+  const options = complete(owner, {
+    learningRate: { ...rate, required: true },
+    weightDecay: within('[0, Infinity)', weightDecay),
+    groups: { default: [], allowed: 'be an array of groups', accepts: Array.isArray },
+    clipNorm: within('(0, Infinity)'),
+    probe: { allowed: 'be a probe, such as an UpdateProbe', accepts: (probe) => typeof (probe as Probe | null)?.attach === 'function' },
+    executor: oneOf('auto', 'ops'),
+    ...hyperparameters,
+  }, given) as Options;
+  return Object.freeze({ ...options, groups: completeGroups(owner, options.groups) });
 }
 
 /** Options as plain JSON. */
 export function configOf(owner: string, options: Options): serialization.ConfigDict {
   const { groups, probe: _, ...rest } = options;
-  const config = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, optionConfig(owner, name, value)]));
-  return { ...config, groups: groupsConfig(groups) } as unknown as serialization.ConfigDict;
+  return { ...mapValues(rest, (value, name) => toConfig(owner, name, value)), groups: groupsConfig(groups) } as unknown as serialization.ConfigDict;
 }
 
 /** Options from plain JSON. */
 export function optionsFrom(owner: string, config: serialization.ConfigDict): Record<string, unknown> {
   // tfjs-layers adds customObjects to every config that it loads.
-  const { groups, customObjects: _, ...rest } = config as Record<string, unknown>;
-  const options = Object.fromEntries(Object.entries(rest).map(([name, value]) => [name, optionFromConfig(owner, name, value)]));
-  return { ...options, groups: groupsFromConfig(groups as Parameters<typeof groupsFromConfig>[0]) };
+  const { groups = [], customObjects: _, ...rest } = config;
+  return { ...mapValues(rest, (value, name) => fromConfig(owner, name, value)), groups: groupsFromConfig(groups as unknown as ReturnType<typeof groupsConfig>) };
 }

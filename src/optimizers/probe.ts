@@ -2,18 +2,7 @@
 import type { UpdateValues } from '../compiler/program.js';
 import type { Expression } from '../compiler/expression.js';
 import type { Reading } from '../executors/executor.js';
-
-/** What the host knows of a variable at a probed step. */
-export type ProbedVariable = {
-  readonly name: string;
-  readonly neurons: number;
-  /** Updates before this one. */
-  readonly count: number;
-  /** The name of the value by which the momentum decays, if the rule says so. */
-  readonly momentumDecay: string | undefined;
-  /** The rule's host values: its own hyperparameters, as numbers, and those of every rule. */
-  readonly values: Readonly<Record<string, number>>;
-};
+import type { Entry } from './entry.js';
 
 export type Probe = {
   /** Called once, when an optimizer takes the probe; throws if it has one. */
@@ -24,8 +13,8 @@ export type Probe = {
   watches(variableName: string): boolean;
   /** The values to read; throws if the rule cannot give one that was asked for. */
   readings(values: UpdateValues): Readonly<Record<string, Expression>>;
-  /** Takes what a step leaves, whose tensors it has to dispose. */
-  record(step: number, variables: readonly ProbedVariable[], readings: readonly Reading[]): void;
+  /** Takes what a step leaves, whose tensors it has to dispose. The entries stand as before the update, and will change. */
+  record(step: number, entries: readonly Entry[], readings: readonly Reading[]): void;
   /** Called when the optimizer is disposed. */
   dispose(): void;
 };

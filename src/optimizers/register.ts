@@ -1,9 +1,9 @@
 import { serialization } from '@tensorflow/tfjs-core';
 import type { Rule } from '../compiler/rule.js';
+import type { ScheduleSpec } from '../schedules/schedule.js';
 import { scheduleFrom } from '../schedules/spec.js';
 import { AdamW } from './adamw.js';
 import { GIAdam } from './gi-adam.js';
-import { setScheduleReviver } from './learning-rate.js';
 import { LionA } from './lion-a.js';
 import { LionAR } from './lion-ar.js';
 import { Lion } from './lion.js';
@@ -11,13 +11,15 @@ import { RAdam } from './radam.js';
 import { RotationalAdamW } from './rotational-adamw.js';
 import { RotationalLion } from './rotational-lion.js';
 import { RotationalSGDM } from './rotational-sgdm.js';
+import { isRRCSpec, rrcFrom } from './rrc.js';
 import { registerRule, RuleOptimizer } from './rule-optimizer.js';
+import { setReviver } from './saving.js';
 import { SGDMomentum } from './sgd-momentum.js';
 
 const optimizers = [AdamW, GIAdam, RAdam, SGDMomentum, Lion, LionA, LionAR, RotationalAdamW, RotationalSGDM, RotationalLion, RuleOptimizer];
 
 /**
- * Makes all optimizers known to `tf.loadLayersModel`, with the schedules and rules that were saved in them.
+ * Makes all optimizers known to `tf.loadLayersModel`, with the schedules, corrections and rules that were saved in them.
  *
  * Call it once before loading; training and saving do not need it.
  *
@@ -29,5 +31,5 @@ const optimizers = [AdamW, GIAdam, RAdam, SGDMomentum, Lion, LionA, LionAR, Rota
 export function registerOptimizers({ rules = [] }: { readonly rules?: readonly Rule[] } = {}): void {
   for (const optimizer of optimizers) serialization.registerClass(optimizer as unknown as serialization.SerializableConstructor<serialization.Serializable>);
   rules.forEach(registerRule);
-  setScheduleReviver(scheduleFrom);
+  setReviver((spec) => (isRRCSpec(spec) ? rrcFrom(spec) : scheduleFrom(spec as ScheduleSpec)));
 }

@@ -2,7 +2,7 @@ import { adamW } from '../rules/adamw.js';
 import { rotationalAdamW } from '../rules/rotational.js';
 import { adamHyperparameters, type AdamOptions } from './adamw.js';
 import { FusedOptimizer } from './optimizer.js';
-import { rotationalDefinition, rotationalForm, type RotationalOptions } from './rotational.js';
+import { rotationalDefinition, type RotationalOptions } from './rotational.js';
 
 export type RotationalAdamWOptions = AdamOptions & RotationalOptions;
 
@@ -27,8 +27,13 @@ export class RotationalAdamW extends FusedOptimizer {
   }
 
   constructor(options: RotationalAdamWOptions) {
-    const form = rotationalForm(options ?? {}, 'adamw');
-    const rules = { plain: adamW(), turning: rotationalAdamW(form) };
-    super('RotationalAdamW', rotationalDefinition('RotationalAdamW', form, rules, 'adamw', { weightDecay: 0.01, decoupled: true, hyperparameters: adamHyperparameters }), options);
+    super('RotationalAdamW', rotationalDefinition('RotationalAdamW', {
+      weightDecay: 0.01,
+      decoupled: true,
+      hyperparameters: adamHyperparameters,
+      equilibriumRate: 'adamw',
+      rule: () => adamW(),
+      turning: rotationalAdamW,
+    }), options);
   }
 }

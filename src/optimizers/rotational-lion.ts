@@ -1,9 +1,8 @@
 import { lion } from '../rules/lion.js';
 import { rotationalLion } from '../rules/rotational.js';
-import { beta } from './hyperparameters.js';
-import type { LionOptions } from './lion.js';
+import { lionHyperparameters, type LionOptions } from './lion.js';
 import { FusedOptimizer } from './optimizer.js';
-import { rotationalDefinition, rotationalForm, type RotationalOptions } from './rotational.js';
+import { rotationalDefinition, type RotationalOptions } from './rotational.js';
 
 export type RotationalLionOptions = LionOptions & RotationalOptions;
 
@@ -27,8 +26,13 @@ export class RotationalLion extends FusedOptimizer {
   }
 
   constructor(options: RotationalLionOptions) {
-    const form = rotationalForm(options ?? {}, 'lion');
-    const rules = { plain: lion, turning: rotationalLion(form) };
-    super('RotationalLion', rotationalDefinition('RotationalLion', form, rules, 'lion', { weightDecay: 0.1, decoupled: true, hyperparameters: { beta1: beta(0.9), beta2: beta(0.99) } }), options);
+    super('RotationalLion', rotationalDefinition('RotationalLion', {
+      weightDecay: 0.1,
+      decoupled: true,
+      hyperparameters: lionHyperparameters(),
+      equilibriumRate: 'lion',
+      rule: () => lion,
+      turning: rotationalLion,
+    }), options);
   }
 }

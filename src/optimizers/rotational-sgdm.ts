@@ -1,9 +1,7 @@
 import { rotationalSGDM } from '../rules/rotational.js';
-import { sgdMomentum } from '../rules/sgd-momentum.js';
-import { beta, flag } from './hyperparameters.js';
 import { FusedOptimizer } from './optimizer.js';
-import { rotationalDefinition, rotationalForm, type RotationalOptions } from './rotational.js';
-import type { SGDMomentumOptions } from './sgd-momentum.js';
+import { rotationalDefinition, type RotationalOptions } from './rotational.js';
+import { momentumHyperparameters, momentumRule, type SGDMomentumOptions } from './sgd-momentum.js';
 
 /** `weightDecay` must be given: the angle comes from it. With equilibriumRate 'adamw' or 'lion' the momentum stands for the betas. */
 export type RotationalSGDMOptions = SGDMomentumOptions & RotationalOptions;
@@ -27,10 +25,13 @@ export class RotationalSGDM extends FusedOptimizer {
   }
 
   constructor(options: RotationalSGDMOptions) {
-    const form = rotationalForm(options ?? {}, 'sgdm');
-    const nesterov = options?.nesterov === true;
-    const rules = { plain: sgdMomentum(nesterov), turning: rotationalSGDM(form, nesterov) };
-    const hyperparameters = { momentum: beta(0.9), nesterov: flag(false) };
-    super('RotationalSGDM', rotationalDefinition('RotationalSGDM', form, rules, 'sgdm', { weightDecay: 0, decoupled: false, hyperparameters }), options);
+    super('RotationalSGDM', rotationalDefinition('RotationalSGDM', {
+      weightDecay: 0,
+      decoupled: false,
+      hyperparameters: momentumHyperparameters(),
+      equilibriumRate: 'sgdm',
+      rule: momentumRule,
+      turning: (form, { nesterov }) => rotationalSGDM(form, nesterov === true),
+    }), options);
   }
 }

@@ -1,11 +1,10 @@
 /** What the three rotational variants share. */
-import { check } from '../check.js';
 import type { Rule } from '../compiler/rule.js';
 import { equilibriumRates, type EquilibriumRate, type EquilibriumValues } from '../rules/equilibrium.js';
 import type { RotationalForm } from '../rules/rotational.js';
-import { beta, flag, type Hyperparameter } from './hyperparameters.js';
-import type { CommonOptions, Definition } from './options.js';
-import { rotates } from './rotates.js';
+import type { CommonOptions, Definition, Options } from './options.js';
+import { checkRotates, rotation } from './rotates.js';
+import { beta, flag, oneOf } from './schema.js';
 
 export type RotationalOptions = CommonOptions & {
   /** Updates and weights without their mean, per neuron. Default true. */
@@ -18,25 +17,30 @@ export type RotationalOptions = CommonOptions & {
   readonly equilibriumRate?: EquilibriumRate | ((values: EquilibriumValues) => number);
 };
 
-const equilibriumRateOption = (rate: EquilibriumRate): Hyperparameter => ({
-  default: rate,
-  check: (owner, option, value) => check(typeof value === 'function' || equilibriumRates.includes(value as EquilibriumRate), owner, option, `be a function or one of ${equilibriumRates.map((name) => `'${name}'`).join(', ')}`, value),
-});
+type CompleteOptions = Options & Required<Omit<RotationalOptions, keyof CommonOptions>>;
 
-export const rotationalForm = ({ zeroMean = true, perNeuron = true, updateNormDecay = 0.9, equilibriumRate }: RotationalOptions, inner: EquilibriumRate): RotationalForm => ({
-  zeroMean,
-  perNeuron,
-  averaged: updateNormDecay > 0,
-  equilibriumRate: equilibriumRate ?? inner,
-});
+/** What the inner optimizer says of itself, with the rule that turns made from a form. */
+type Inner = Omit<Definition, 'rotation' | 'checkFirst'> & {
+  readonly equilibriumRate: EquilibriumRate;
+  turning(form: RotationalForm, options: Options): Rule;
+};
 
-/** The definition of a rotational optimizer from its two rules. */
-export function rotationalDefinition(owner: string, form: RotationalForm, rules: { readonly plain: Rule; readonly turning: Rule }, inner: EquilibriumRate, definition: Omit<Definition, 'rule' | 'expected'>): Definition {
-  const { plain, turning } = rules;
+/** The definition of a rotational optimizer. */
+export function rotationalDefinition(owner: string, { equilibriumRate, turning, ...inner }: Inner): Definition {
+  const rates = oneOf(...equilibriumRates);
   return {
-    ...definition,
-    hyperparameters: { ...definition.hyperparameters, zeroMean: flag(true), perNeuron: flag(true), updateNormDecay: beta(0.9), equilibriumRate: equilibriumRateOption(inner) },
-    rule: (settings, layout) => (rotates(owner, settings, layout, form) ? turning : plain),
-    expected: turning,
+    ...inner,
+    hyperparameters: {
+      ...inner.hyperparameters,
+      zeroMean: flag(true),
+      perNeuron: flag(true),
+      updateNormDecay: beta(0.9),
+      equilibriumRate: { default: equilibriumRate, allowed: rates.allowed.replace('be', 'be a function or'), accepts: (value) => typeof value === 'function' || rates.accepts(value) },
+    },
+    rotation(options: CompleteOptions) {
+      const form = { ...options, averaged: options.updateNormDecay > 0 };
+      return rotation(owner, turning(form, options), form);
+    },
+    checkFirst: checkRotates(owner),
   };
 }

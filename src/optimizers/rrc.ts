@@ -1,8 +1,11 @@
-/** The option `rrc`: the correction of the learning rate from the gradient's signal-to-noise ratio. */
-import { check, checkNames, checkNumber } from '../check.js';
-import type { RRCForm } from '../rules/rrc.js';
-import type { Hyperparameter } from './hyperparameters.js';
+/** The correction of the learning rate from the gradient's signal-to-noise ratio, for the option `rrc`. */
+import { check } from '../check.js';
+import { mapValues } from '../map-values.js';
+import type { Correction } from '../rules/correction.js';
+import { estimatedRRC, givenRRC } from '../rules/rrc.js';
 import type { LearningRate } from './learning-rate.js';
+import { fromConfig, toConfig, type Spec } from './saving.js';
+import { complete, flag, oneOf, within, type Option } from './schema.js';
 
 /** A reconstruction of the correction of arXiv 2410.23922; see `src/rules/rrc.ts` for the formulas. */
 export type RRCOptions = {
@@ -22,33 +25,68 @@ export type RRCOptions = {
   readonly start?: 'cautious' | 'none';
 };
 
-export const rrcOption: Hyperparameter<undefined> = {
-  default: undefined,
-  check(owner, option, value) {
-    checkNames(`${owner}: ${option}`, value, ['batchSize', 'minimum', 'signalToNoise', 'immediate', 'start']);
-    const { batchSize, minimum, signalToNoise, immediate, start } = value as RRCOptions;
-    if (batchSize !== undefined) checkNumber(owner, `${option}.batchSize`, batchSize, '[1, Infinity)');
-    if (minimum !== undefined) checkNumber(owner, `${option}.minimum`, minimum, '(0, 1]');
-    if (signalToNoise !== undefined && typeof signalToNoise !== 'function') checkRatio(owner, `${option}.signalToNoise`, signalToNoise);
-    check(signalToNoise === undefined || !immediate, owner, `${option}.immediate`, 'be left out with signalToNoise', immediate);
-    if (immediate !== undefined) check(typeof immediate === 'boolean', owner, `${option}.immediate`, 'be true or false', immediate);
-    if (start !== undefined) check(start === 'cautious' || start === 'none', owner, `${option}.start`, "be 'cautious' or 'none'", start);
-  },
+/** What `rrc` gives and optimizers take. */
+export type RRC = Correction & {
+  /** The numbers of a step that its host needs. */
+  readonly numbers: (step: number) => Readonly<Record<string, number>>;
+  /** Its options as plain JSON. */
+  readonly spec: Spec;
 };
 
-export const rrcForm = (options: RRCOptions | undefined): RRCForm | undefined => options && { immediate: options.immediate === true, given: options.signalToNoise !== undefined };
+const kind = 'rrc';
+
+const ratio: Option = {
+  allowed: 'lie in [0, Infinity], or be NaN while it is not known',
+  accepts: (value) => typeof value === 'number' && !(value < 0),
+};
+
+const schema = {
+  batchSize: /* @__PURE__ */ within('[1, Infinity)'),
+  minimum: /* @__PURE__ */ within('(0, 1]'),
+  signalToNoise: { ...ratio, accepts: (value: unknown) => typeof value === 'function' || ratio.accepts(value) },
+  immediate: /* @__PURE__ */ flag(false),
+  start: /* @__PURE__ */ oneOf('cautious', 'none'),
+};
 
 /** The smallest factor where the batch size is not known. */
 const unknownBatchMinimum = 0.05;
 
-/** The numbers of a step for the rule. */
-export function rrcNumbers(owner: string, options: RRCOptions | undefined, step: number): Record<string, number> {
-  if (!options) return {};
-  const { batchSize = 0, minimum = batchSize > 0 ? 1 / Math.sqrt(batchSize) : unknownBatchMinimum, start = 'cautious', signalToNoise } = options;
-  const ratio = typeof signalToNoise === 'function' ? signalToNoise(step) : signalToNoise;
-  if (ratio !== undefined) checkRatio(owner, `rrc.signalToNoise at step ${step}`, ratio);
-  return { rrcBatchSize: batchSize, rrcMinimum: minimum, rrcStart: start === 'cautious' ? minimum : 1, rrcSignalToNoise: ratio ?? NaN };
+/**
+ * Lowers the update while the gradient's signal-to-noise ratio is high, by sqrt((1 + phi) / (1 + batchSize phi)), phi the
+ * ratio of one sample.
+ *
+ * AdamW, LionA and LionAR take it as their option `rrc`; they do not carry it otherwise. A reconstruction: of the paper
+ * only abstract and captions could be read.
+ *
+ * @throws for an option that is unknown or out of range; at a step, if `signalToNoise` gives no ratio.
+ * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup in GPT training (arXiv 2410.23922).
+ * @example
+ * const optimizer = new LionA({ learningRate: 1e-3, rrc: rrc({ batchSize: 64 }) });
+ */
+export function rrc(options: RRCOptions = {}): RRC {
+  const given = complete(kind, schema, options) as RRCOptions & Required<Pick<RRCOptions, 'immediate' | 'start'>>;
+  const { batchSize = Infinity, minimum = batchSize < Infinity ? 1 / Math.sqrt(batchSize) : unknownBatchMinimum, signalToNoise, immediate, start } = given;
+  check(signalToNoise === undefined || !immediate, kind, 'immediate', 'be left out with signalToNoise', immediate);
+  const form = { batchSize, minimum, start: start === 'cautious' ? minimum : 1, immediate };
+  return {
+    ...(signalToNoise === undefined ? estimatedRRC(form) : givenRRC(form)),
+    numbers(step): Record<string, number> {
+      if (signalToNoise === undefined) return {};
+      const value = typeof signalToNoise === 'function' ? signalToNoise(step) : signalToNoise;
+      check(ratio.accepts(value), kind, `signalToNoise at step ${step}`, ratio.allowed, value);
+      return { rrcSignalToNoise: value };
+    },
+    get spec() {
+      return { kind, ...mapValues(given as Readonly<Record<string, unknown>>, (value, name) => toConfig(kind, name, value)) };
+    },
+  };
 }
 
-const checkRatio = (owner: string, option: string, ratio: unknown): void =>
-  check(typeof ratio === 'number' && !(ratio < 0), owner, option, 'lie in [0, Infinity], or be NaN while it is not known', ratio);
+/** From the plain-JSON form back to the correction. */
+export function rrcFrom(spec: Spec): RRC {
+  const { kind: _, ...options } = spec as Readonly<Record<string, unknown>>;
+  return rrc(mapValues(options, (value, name) => fromConfig(kind, name, value)));
+}
+
+/** True of the plain-JSON form. */
+export const isRRCSpec = (spec: Spec): boolean => spec.kind === kind;

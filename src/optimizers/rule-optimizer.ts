@@ -3,6 +3,7 @@ import { check, checkNames, checkNumber } from '../check.js';
 import type { Rule } from '../compiler/rule.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
+import { within } from './schema.js';
 
 export type RuleOptimizerOptions = CommonOptions & {
   /** What `defineRule` gave. */
@@ -58,7 +59,7 @@ export class RuleOptimizer extends FusedOptimizer {
       {
         weightDecay: 0,
         decoupled: false,
-        hyperparameters: Object.fromEntries(Object.entries(hyperparameters).map(([name, value]) => [name, { default: value, check: () => undefined }])),
+        hyperparameters: Object.fromEntries(Object.entries(hyperparameters).map(([name, value]) => [name, within('(-Infinity, Infinity)', value)])),
         rule: () => rule,
       },
       options,

@@ -1,7 +1,8 @@
+import type { Rule } from '../compiler/rule.js';
 import { sgdMomentum } from '../rules/sgd-momentum.js';
-import { beta, flag } from './hyperparameters.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
+import { beta, flag } from './schema.js';
 
 export type SGDMomentumOptions = CommonOptions & {
   /** In [0, 1). Default 0.9. */
@@ -9,6 +10,11 @@ export type SGDMomentumOptions = CommonOptions & {
   /** Looks one step ahead. Default false. */
   readonly nesterov?: boolean;
 };
+
+/** The hyperparameters that SGDMomentum shares with RotationalSGDM. */
+export const momentumHyperparameters = () => ({ momentum: beta(0.9), nesterov: flag(false) });
+
+export const momentumRule = ({ nesterov }: SGDMomentumOptions): Rule => sgdMomentum(nesterov === true);
 
 /**
  * Stochastic gradient descent with momentum, as in PyTorch.
@@ -28,7 +34,6 @@ export class SGDMomentum extends FusedOptimizer {
   }
 
   constructor(options: SGDMomentumOptions) {
-    const rule = sgdMomentum(options?.nesterov === true);
-    super('SGDMomentum', { weightDecay: 0, decoupled: false, hyperparameters: { momentum: beta(0.9), nesterov: flag(false) }, rule: () => rule }, options);
+    super('SGDMomentum', { weightDecay: 0, decoupled: false, hyperparameters: momentumHyperparameters(), rule: momentumRule }, options);
   }
 }

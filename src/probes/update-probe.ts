@@ -6,7 +6,8 @@ import { check, checkCount, checkNames, checkNumber } from '../check.js';
 import { getOrMake } from '../get-or-make.js';
 import type { UpdateValues } from '../compiler/program.js';
 import type { Reading } from '../executors/executor.js';
-import type { Probe, ProbedVariable } from '../optimizers/probe.js';
+import type { Entry } from '../optimizers/entry.js';
+import type { Probe } from '../optimizers/probe.js';
 import { metricNames, metrics, SignalAverages, sumsFor, type MetricName, type Sums } from './metrics.js';
 
 export type UpdateProbeOptions = {
@@ -33,6 +34,8 @@ export type ProbeReading = {
   readonly variables: Readonly<Record<string, VariableReading>>;
 };
 
+/** What the host knows of a variable at a probed step. */
+type ProbedVariable = ReturnType<typeof probedVariable>;
 type Waiting = { readonly step: number; readonly variables: readonly ProbedVariable[]; readonly readings: readonly Reading[] };
 
 const defaultMetrics: readonly MetricName[] = ['updateNorm', 'relativeUpdate', 'angularUpdate', 'weightNorm', 'gradientNorm'];
@@ -101,8 +104,8 @@ export class UpdateProbe implements Probe {
     return Object.assign({}, ...this.#metrics.map((metric) => sumsFor(metric, values)));
   }
 
-  record(step: number, variables: readonly ProbedVariable[], readings: readonly Reading[]): void {
-    this.#waiting.push({ step, variables, readings });
+  record(step: number, entries: readonly Entry[], readings: readonly Reading[]): void {
+    this.#waiting.push({ step, variables: entries.map(probedVariable), readings });
     if (this.#waiting.length > this.#keep) forget(this.#waiting.shift()!);
   }
 
@@ -131,6 +134,13 @@ export class UpdateProbe implements Probe {
     return Object.fromEntries(this.#metrics.map((metric) => [metric, metrics[metric](sums, signal, this.#batchSize)]));
   }
 }
+
+const probedVariable = ({ settings, rule, count, hostValues }: Entry) => ({
+  name: settings.name,
+  count,
+  momentumDecay: rule.roles.momentumDecay,
+  values: { ...hostValues },
+});
 
 const forget = ({ readings }: Waiting): void => readings.forEach(({ tensor }) => tensor.dispose());
 

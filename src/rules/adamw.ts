@@ -1,9 +1,9 @@
 /** AdamW. Source: Loshchilov and Hutter, Decoupled weight decay regularization, Algorithm 2 (arXiv 1711.05101). */
 import { add, div, mix, mul, sqrt, square, type Expression } from '../compiler/expression.js';
-import { defineRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
+import { defineRule, type HostValues, type NewValues, type Rule, type Values } from '../compiler/rule.js';
 import { biasCorrection } from './bias-correction.js';
+import type { Correction } from './correction.js';
 import { decayedStep } from './decayed-step.js';
-import { rrcCorrection, rrcHost, slotsFor, type RRCForm } from './rrc.js';
 
 export const adamSlots = { m: 'element', v: 'element' } as const;
 export const adamRoles = { momentum: 'm', momentumDecay: 'beta1', secondMoment: 'v' } as const;
@@ -22,23 +22,19 @@ export function adamDirection({ g, m, v }: Record<'g' | 'm' | 'v', Expression>, 
   return { direction: div(first, add(sqrt(second), s.scaledEpsilon)), m: first, v: second };
 }
 
-export function adamUpdate(values: Record<'w' | 'g' | 'm' | 'v', Expression>, s: Values) {
+export function adamUpdate({ w, ...values }: Record<'w' | 'g' | 'm' | 'v', Expression>, s: Values, rrc?: Correction): NewValues {
   const { direction, m, v } = adamDirection(values, s);
-  return { w: decayedStep(values.w, mul(s.stepSize, direction), s), m, v };
+  const corrected = rrc?.correct({ ...values, momentum: m }, s);
+  const step = mul(s.stepSize, direction);
+  return { w: decayedStep(w, corrected ? corrected.scale(step) : step, s), m, v, ...corrected?.slots };
 }
 
-/** AdamW, with the RRC correction of its learning rate if `rrc` is given. */
-export const adamW = (rrc?: RRCForm): Rule =>
+/** AdamW, with a correction of its learning rate if one is given. */
+export const adamW = (rrc?: Correction): Rule =>
   defineRule({
     name: 'adamW',
-    slots: { ...adamSlots, ...slotsFor(rrc) },
+    slots: { ...adamSlots, ...rrc?.slots },
     roles: adamRoles,
-    host: (values) => ({ ...adamHost(values), ...(rrc ? rrcHost(rrc, values, values.beta1) : {}) }),
-    update: (values: Record<string, Expression>, s: Values) => {
-      const { w, g, m, v, ...others } = values;
-      if (!rrc) return adamUpdate({ w, g, m, v }, s);
-      const { direction, m: momentum, v: second } = adamDirection({ g, m, v }, s);
-      const { corrected, slots } = rrcCorrection(rrc, { ...(others as Parameters<typeof rrcCorrection>[1]), g, momentum }, s);
-      return { w: decayedStep(w, corrected(mul(s.stepSize, direction)), s), m: momentum, v: second, ...slots };
-    },
+    host: (values) => ({ ...adamHost(values), ...rrc?.host(values, values.beta1) }),
+    update: (values, s) => adamUpdate(values, s, rrc),
   });

@@ -5,16 +5,16 @@
 import { mix, mul, sign, type DeviceDomain, type Expression } from '../compiler/expression.js';
 import { defineRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
 import { biasCorrection } from './bias-correction.js';
+import type { Corrected, Correction } from './correction.js';
 import { decayedStep } from './decayed-step.js';
 import { steadyStateSize } from './equilibrium.js';
-import { rrcCorrection, rrcHost, slotsFor, type Corrected, type RRCForm } from './rrc.js';
 
 export type BiasCorrection = 'none' | 'inverse' | 'inverseNoise';
 
 export type LionAForm = {
   readonly nesterov: boolean;
   readonly biasCorrection: BiasCorrection;
-  readonly rrc?: RRCForm;
+  readonly rrc?: Correction;
 };
 
 /**
@@ -40,18 +40,19 @@ export function lionAHost({ biasCorrection: correction, nesterov, rrc }: LionAFo
     inverse,
     decay: learningRate * weightDecay,
     stepSize: learningRate * inverse * (matchAdamW ? steadyStateSize(beta) : 1),
-    ...(rrc ? rrcHost(rrc, values, beta) : {}),
+    ...rrc?.host(values, beta),
   };
 }
 
-/** The sign direction, the new slots, and what multiplies with the factor of the RRC correction. */
-export function lionADirection({ rrc }: LionAForm, { g, m, ...others }: Record<string, Expression>, s: Values): { direction: Expression; corrected: Corrected | undefined; slots: Record<string, Expression> } {
+/** The sign direction, the new slots, and what multiplies with the factor of the correction. */
+export function lionADirection({ rrc }: LionAForm, values: Values, s: Values): { direction: Expression; scale: Corrected['scale'] | undefined; slots: Values } {
+  const { g, m } = values;
   const momentum = mix(m, g, s.beta2);
-  const correction = rrc && rrcCorrection(rrc, { ...(others as Parameters<typeof rrcCorrection>[1]), g, momentum }, s);
-  return { direction: sign(mix(m, g, s.beta1)), corrected: correction?.corrected, slots: { m: momentum, ...correction?.slots } };
+  const corrected = rrc?.correct({ ...values, momentum }, s);
+  return { direction: sign(mix(m, g, s.beta1)), scale: corrected?.scale, slots: { m: momentum, ...corrected?.slots } };
 }
 
-export const lionASlots = ({ rrc }: LionAForm): Record<string, DeviceDomain> => ({ m: 'element', ...slotsFor(rrc) });
+export const lionASlots = ({ rrc }: LionAForm): Record<string, DeviceDomain> => ({ m: 'element', ...rrc?.slots });
 
 export const lionA = (form: LionAForm): Rule =>
   defineRule({
@@ -59,9 +60,9 @@ export const lionA = (form: LionAForm): Rule =>
     slots: lionASlots(form),
     roles: { momentum: 'm', momentumDecay: 'beta' },
     host: (values) => lionAHost(form, values),
-    update: ({ w, ...values }: Record<string, Expression>, s: Values) => {
-      const { direction, corrected, slots } = lionADirection(form, values, s);
+    update: ({ w, ...values }: Values, s: Values) => {
+      const { direction, scale, slots } = lionADirection(form, values, s);
       const step = mul(s.stepSize, direction);
-      return { w: decayedStep(w, corrected ? corrected(step) : step, s), ...slots };
+      return { w: decayedStep(w, scale ? scale(step) : step, s), ...slots };
     },
   });

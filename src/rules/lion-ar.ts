@@ -3,7 +3,6 @@
  * the rotational step of arXiv 2305.17212 with Lion's direction and no averaging of update norms.
  */
 import { check } from '../check.js';
-import type { Expression } from '../compiler/expression.js';
 import { defineRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
 import { rateFunction } from './equilibrium.js';
 import { lionABetas, lionADirection, lionAHost, lionASlots, type LionAForm } from './lion-a.js';
@@ -34,9 +33,9 @@ export function lionAR(form: LionARForm): Rule {
       check(!form.exactAngle || theta < Math.PI / 2, 'LionAR', 'rotation', 'be below pi / 2 with exactAngle', theta);
       return { ...inner, plainDecay: inner.decay, plainStep: inner.stepSize, rotation: form.exactAngle ? Math.tan(theta) : theta, inverseCount: 1 / (form.perNeuron ? values.fanIn : values.size) };
     },
-    update: ({ w, norm, ...values }: Record<string, Expression>, s: Values) => {
-      const { direction, corrected, slots } = lionADirection(form, values, s);
-      return { ...rotate(rotation, { w, u: direction, norm }, s, { corrected, epsilon: 0 }), ...slots };
+    update: ({ w, norm, ...values }: Values, s: Values) => {
+      const { direction, scale, slots } = lionADirection(form, values, s);
+      return { ...rotate(rotation, { w, u: direction, norm }, s, { corrected: scale, epsilon: 0 }), ...slots };
     },
   });
 }

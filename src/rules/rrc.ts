@@ -9,62 +9,66 @@
  * the powers of the gradient, S + N, and of its bias-corrected momentum, S + kappa_t N, both averaged over steps;
  *   kappa_t = (1 - beta) / (1 + beta) (1 + beta^t) / (1 - beta^t).
  */
-import { add, div, equal, less, maximum, minimum, mix, mul, select, sqrt, square, sub, tensorSum, type DeviceDomain, type Expression, type Operand } from '../compiler/expression.js';
-import type { HostValues, Values } from '../compiler/rule.js';
+import { add, div, equal, less, maximum, minimum, mix, mul, select, sqrt, square, sub, tensorSum, type Expression, type Operand } from '../compiler/expression.js';
 import { biasCorrection } from './bias-correction.js';
+import type { Correction } from './correction.js';
 import { noiseShare } from './noise-share.js';
 
 export type RRCForm = {
+  /** Samples in a batch; Infinity where it is not known. */
+  readonly batchSize: number;
+  /** The smallest factor. */
+  readonly minimum: number;
+  /** The factor while nothing is known. */
+  readonly start: number;
   /** True to use the sums of this very step, at the price of a second sweep; else those up to the step before. */
   readonly immediate: boolean;
-  /** True if the signal-to-noise ratio comes from outside, as `rrcSignalToNoise`, and no sums are needed. */
-  readonly given: boolean;
 };
 
 /** Running means of the two powers, of their weights, and of the weights times 1 - kappa; the factor that they give, 0 before the first step. */
-const rrcSlots = { gradientPower: 'tensor', momentumPower: 'tensor', powerWeight: 'tensor', noiseWeight: 'tensor', rrcFactor: 'tensor' } as const;
-type Slots = Record<keyof typeof rrcSlots, Expression>;
-
-/** The slots that a rule has more for its correction. */
-export const slotsFor = (rrc: RRCForm | undefined): Record<string, DeviceDomain> => (rrc && !rrc.given ? rrcSlots : {});
-
-/** Scalars; `rrcBatchSize` is 0 where it is not known, `rrcSignalToNoise` NaN where it is not known yet. */
-export function rrcHost({ given }: RRCForm, { count, rrcBatchSize, rrcMinimum, rrcStart, rrcSignalToNoise }: HostValues, beta: number): Record<string, number> {
-  const rrcInverseBatch = rrcBatchSize > 0 ? 1 / rrcBatchSize : 0;
-  if (given) {
-    const noise = 1 / (1 + rrcSignalToNoise);
-    return { rrcFactor: Number.isNaN(noise) ? rrcStart : Math.max(Math.sqrt(noise + (1 - noise) * rrcInverseBatch), rrcMinimum) };
-  }
-  return {
-    rrcDecay: beta,
-    rrcNoiseShare: 1 - noiseShare(beta, count + 1),
-    rrcMomentumScale: 1 / biasCorrection(beta, count + 1) ** 2,
-    rrcInverseBatch,
-    rrcMinimum,
-    rrcStart,
-  };
-}
+const slots = { gradientPower: 'tensor', momentumPower: 'tensor', powerWeight: 'tensor', noiseWeight: 'tensor', rrcFactor: 'tensor' } as const;
 
 /** Below this the powers have no information yet: kappa_1 = 1. */
 const noInformation = 1e-6;
 
-/** Multiplies with a correction: what, the caller says, since only the sweep over elements can use a stored factor at once. */
-export type Corrected = (x: Operand) => Expression;
+/** The correction from the powers of each variable's gradient and momentum. */
+export const estimatedRRC = ({ batchSize, minimum: smallest, start, immediate }: RRCForm): Correction => ({
+  slots,
+  host: ({ count }, beta) => ({
+    rrcDecay: beta,
+    rrcNoiseShare: 1 - noiseShare(beta, count + 1),
+    rrcMomentumScale: 1 / biasCorrection(beta, count + 1) ** 2,
+    rrcInverseBatch: 1 / batchSize,
+    rrcMinimum: smallest,
+    rrcStart: start,
+  }),
+  correct({ g, momentum, ...old }, s) {
+    const power = tensorSum(square(g));
+    const known = (before: Expression, next: Operand): Expression => select(equal(power, 0), before, mix(before, next, s.rrcDecay));
+    const gradientPower = known(old.gradientPower, power);
+    const momentumPower = known(old.momentumPower, mul(s.rrcMomentumScale, tensorSum(square(momentum))));
+    const powerWeight = known(old.powerWeight, 1);
+    const noiseWeight = known(old.noiseWeight, s.rrcNoiseShare);
+    const estimate = div(mul(sub(gradientPower, momentumPower), powerWeight), mul(gradientPower, noiseWeight));
+    const noise = minimum(maximum(estimate, 0), 1);
+    const factor = sqrt(add(noise, mul(sub(1, noise), s.rrcInverseBatch)));
+    const rrcFactor = select(less(noInformation, noiseWeight), maximum(factor, s.rrcMinimum), s.rrcStart);
+    return {
+      scale: immediate
+        ? (x) => mul(rrcFactor, x)
+        : // A stored factor is used as it is read: a value computed from it would have to be there before the sweep.
+          (x) => select(equal(old.rrcFactor, 0), mul(s.rrcStart, x), mul(old.rrcFactor, x)),
+      slots: { gradientPower, momentumPower, powerWeight, noiseWeight, rrcFactor },
+    };
+  },
+});
 
-/** What multiplies with the factor for the learning rate, and the new slots; `momentum` is the updated running mean of g. */
-export function rrcCorrection(form: RRCForm, { g, momentum, ...slots }: Slots & { readonly g: Expression; readonly momentum: Expression }, s: Values): { corrected: Corrected; slots: Partial<Slots> } {
-  if (form.given) return { corrected: (x) => mul(s.rrcFactor, x), slots: {} };
-  const power = tensorSum(square(g));
-  const known = (old: Expression, next: Expression | number): Expression => select(equal(power, 0), old, mix(old, next, s.rrcDecay));
-  const gradientPower = known(slots.gradientPower, power);
-  const momentumPower = known(slots.momentumPower, mul(s.rrcMomentumScale, tensorSum(square(momentum))));
-  const powerWeight = known(slots.powerWeight, 1);
-  const noiseWeight = known(slots.noiseWeight, s.rrcNoiseShare);
-  const estimate = div(mul(sub(gradientPower, momentumPower), powerWeight), mul(gradientPower, noiseWeight));
-  const noise = minimum(maximum(estimate, 0), 1);
-  const correction = sqrt(add(noise, mul(sub(1, noise), s.rrcInverseBatch)));
-  const rrcFactor = select(less(noInformation, noiseWeight), maximum(correction, s.rrcMinimum), s.rrcStart);
-  // A stored factor is used as it is read: a value computed from it would have to be there before the sweep.
-  const stored: Corrected = (x) => select(equal(slots.rrcFactor, 0), mul(s.rrcStart, x), mul(slots.rrcFactor, x));
-  return { corrected: form.immediate ? (x) => mul(rrcFactor, x) : stored, slots: { gradientPower, momentumPower, powerWeight, noiseWeight, rrcFactor } };
-}
+/** The correction from a signal-to-noise ratio that comes from outside, as `rrcSignalToNoise`, NaN where it is not known; it keeps nothing. */
+export const givenRRC = ({ batchSize, minimum: smallest, start }: RRCForm): Correction => ({
+  slots: {},
+  host({ rrcSignalToNoise }) {
+    const noise = 1 / (1 + rrcSignalToNoise);
+    return { rrcFactor: Number.isNaN(noise) ? start : Math.max(Math.sqrt(noise + (1 - noise) / batchSize), smallest) };
+  },
+  correct: (_, s) => ({ scale: (x) => mul(s.rrcFactor, x), slots: {} }),
+});

@@ -13,9 +13,9 @@ describe('options', () => {
     ['learningRate', undefined, 'must be a number in [0, Infinity), a schedule or a function of the step, got undefined'],
     ['learningRate', null, 'must be a number in [0, Infinity), a schedule or a function of the step, got null'],
     ['learningRate', '0.1', "must be a number in [0, Infinity), a schedule or a function of the step, got '0.1'"],
-    ['learningRate', -0.1, 'must lie in [0, Infinity), got -0.1'],
-    ['learningRate', NaN, 'must lie in [0, Infinity), got NaN'],
-    ['learningRate', Infinity, 'must lie in [0, Infinity), got Infinity'],
+    ['learningRate', -0.1, 'must be a number in [0, Infinity), a schedule or a function of the step, got -0.1'],
+    ['learningRate', NaN, 'must be a number in [0, Infinity), a schedule or a function of the step, got NaN'],
+    ['learningRate', Infinity, 'must be a number in [0, Infinity), a schedule or a function of the step, got Infinity'],
     ['weightDecay', -1, 'must lie in [0, Infinity), got -1'],
     ['weightDecay', NaN, 'must lie in [0, Infinity), got NaN'],
     ['weightDecay', '1', "must lie in [0, Infinity), got '1'"],
@@ -25,8 +25,8 @@ describe('options', () => {
     ['clipNorm', NaN, 'must lie in (0, Infinity), got NaN'],
     ['clipNorm', Infinity, 'must lie in (0, Infinity), got Infinity'],
     ['clipNorm', true, 'must lie in (0, Infinity), got true'],
-    ['executor', 'wasm', "must be 'auto' or 'ops', got 'wasm'"],
-    ['executor', null, "must be 'auto' or 'ops', got null"],
+    ['executor', 'wasm', "must be one of 'auto', 'ops', got 'wasm'"],
+    ['executor', null, "must be one of 'auto', 'ops', got null"],
     ['groups', {}, 'must be an array of groups, got [object Object]'],
     ['groups', null, 'must be an array of groups, got null'],
   ];
@@ -65,16 +65,16 @@ describe('options', () => {
   });
 
   const badGroups: [unknown, string][] = [
-    [[{}], 'groups[0].match must be a pattern or a list of variable names, got undefined'],
-    [[{ match: '' }], "groups[0].match must be a pattern or a list of variable names, got ''"],
-    [[{ match: [] }], 'groups[0].match must be a pattern or a list of variable names, got []'],
-    [[{ match: 3 }], 'groups[0].match must be a pattern or a list of variable names, got 3'],
-    [[{ match: ['a', 3] }], "groups[0].match must be a pattern or a list of variable names, got ['a',3]"],
-    [[{ match: 'a' }, { match: 'b', learningRateScale: -1 }], 'groups[1].learningRateScale must lie in [0, Infinity), got -1'],
-    [[{ match: 'a', weightDecay: NaN }], 'groups[0].weightDecay must lie in [0, Infinity), got NaN'],
-    [[{ match: 'a', neuronAxis: 0.5 }], 'groups[0].neuronAxis must be an axis or a list of axes, got 0.5'],
-    [[{ match: 'a', neuronAxis: [0, '1'] }], "groups[0].neuronAxis must be an axis or a list of axes, got [0,'1']"],
-    [[{ match: 'a', rotational: 1 }], 'groups[0].rotational must be true or false, got 1'],
+    [[{}], 'groups[0]: match must be a pattern or a list of variable names, got undefined'],
+    [[{ match: '' }], "groups[0]: match must be a pattern or a list of variable names, got ''"],
+    [[{ match: [] }], 'groups[0]: match must be a pattern or a list of variable names, got []'],
+    [[{ match: 3 }], 'groups[0]: match must be a pattern or a list of variable names, got 3'],
+    [[{ match: ['a', 3] }], "groups[0]: match must be a pattern or a list of variable names, got ['a',3]"],
+    [[{ match: 'a' }, { match: 'b', learningRateScale: -1 }], 'groups[1]: learningRateScale must lie in [0, Infinity), got -1'],
+    [[{ match: 'a', weightDecay: NaN }], 'groups[0]: weightDecay must lie in [0, Infinity), got NaN'],
+    [[{ match: 'a', neuronAxis: 0.5 }], 'groups[0]: neuronAxis must be an axis or a list of axes, got 0.5'],
+    [[{ match: 'a', neuronAxis: [0, '1'] }], "groups[0]: neuronAxis must be an axis or a list of axes, got [0,'1']"],
+    [[{ match: 'a', rotational: 1 }], 'groups[0]: rotational must be true or false, got 1'],
     [[{ match: 'a', lr: 1 }], "groups[0]: unknown option 'lr', allowed are"],
     [[null], 'groups[0]: options must be an object'],
     [['a'], 'groups[0]: options must be an object'],
@@ -157,21 +157,21 @@ describe.each([
     test('a gradient of another shape, on the second variable', async () => {
       const bad = numbersTensor([4], 1);
       const optimizer = given();
-      await refuses(optimizer, () => optimizer.applyGradients([{ name: a.name, tensor: keptGradient }, { name: b.name, tensor: bad }]), `AdamW: variable '${b.name}': its gradient's shape must be [5], got [4]`);
+      await refuses(optimizer, () => optimizer.applyGradients([{ name: a.name, tensor: keptGradient }, { name: b.name, tensor: bad }]), `AdamW: the gradient of '${b.name}' must be float32 of shape [5], got float32 of shape [4]`);
       optimizer.dispose();
     });
 
     test('a gradient of the same size but another shape', async () => {
       const bad = numbersTensor([3, 4], 1);
       const optimizer = given();
-      await refuses(optimizer, () => optimizer.applyGradients([{ name: b.name, tensor: goodForB }, { name: a.name, tensor: bad }]), `AdamW: variable '${a.name}': its gradient's shape must be [4,3], got [3,4]`);
+      await refuses(optimizer, () => optimizer.applyGradients([{ name: b.name, tensor: goodForB }, { name: a.name, tensor: bad }]), `AdamW: the gradient of '${a.name}' must be float32 of shape [4,3], got float32 of shape [3,4]`);
       optimizer.dispose();
     });
 
     test('a gradient that is not float32', async () => {
       const bad = tf.ones([5], 'int32');
       const optimizer = given();
-      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: bad }), `AdamW: variable '${b.name}': its gradient's dtype must be 'float32', got 'int32'`);
+      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: bad }), `AdamW: the gradient of '${b.name}' must be float32 of shape [5], got int32 of shape [5]`);
       optimizer.dispose();
     });
 
@@ -179,7 +179,7 @@ describe.each([
       const bad = gradient(b);
       bad.dispose();
       const optimizer = given();
-      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: bad }), new RegExp(`AdamW: variable '${b.name}': its gradient .*disposed`));
+      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: bad }), `AdamW: the gradient of '${b.name}' must be float32 of shape [5], got a disposed tensor`);
       optimizer.dispose();
     });
 
@@ -192,8 +192,8 @@ describe.each([
     test('a variable that is not float32', async () => {
       const whole = tf.variable(tf.ones([5], 'int32'), true);
       const optimizer = given();
-      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [whole.name]: goodForB }), `AdamW: variable '${whole.name}': dtype must be 'float32', got 'int32'`);
-      await refuses(optimizer, () => optimizer.prepare([a, whole]), `AdamW: variable '${whole.name}': dtype must be 'float32', got 'int32'`);
+      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [whole.name]: goodForB }), `AdamW: variable '${whole.name}' must be float32 of shape [5], got int32 of shape [5]`);
+      await refuses(optimizer, () => optimizer.prepare([a, whole]), `AdamW: variable '${whole.name}' must be float32 of shape [5], got int32 of shape [5]`);
       optimizer.dispose();
       whole.dispose();
     });
@@ -242,8 +242,8 @@ describe.each([
     b.dispose();
     b = numbersVariable([6], 3, name);
     const grown = numbersTensor([6], 4);
-    await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [name]: grown }), `AdamW: variable '${name}': shape must stay [5], got [6]`);
-    await refuses(optimizer, () => optimizer.prepare([a, b]), `AdamW: variable '${name}': shape must stay [5], got [6]`);
+    await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [name]: grown }), `AdamW: variable '${name}' must be float32 of shape [5], got float32 of shape [6]`);
+    await refuses(optimizer, () => optimizer.prepare([a, b]), `AdamW: variable '${name}' must be float32 of shape [5], got float32 of shape [6]`);
     optimizer.dispose();
   });
 
@@ -328,7 +328,7 @@ describe.each([
         iter: iter(), [`${a.name}/count`]: count(), [`${a.name}/m`]: keptGradient, [`${a.name}/v`]: keptGradient,
         [`${b.name}/count`]: count(), [`${b.name}/m`]: numbersTensor([4], 1), [`${b.name}/v`]: numbersTensor([4], 1),
       });
-      await refuses(optimizer, () => optimizer.setWeights(misfit), new RegExp(`AdamW: the saved state of '${b.name}' .*m \\[4\\].* does not fit the variable '${b.name}', which needs count \\[\\], m \\[5\\], v \\[5\\]`));
+      await refuses(optimizer, () => optimizer.setWeights(misfit), new RegExp(`AdamW: the saved state of '${b.name}' .*m \\[4\\].* does not fit the variable '${b.name}', which needs m \\[5\\], v \\[5\\]`));
       optimizer.dispose();
     });
 
@@ -378,7 +378,7 @@ describe('a schedule that cannot be revived', () => {
     vi.resetModules();
     const { AdamW: Unregistered } = await import('../../src/optimizers/adamw.js');
     const config = { learningRate: { kind: 'linearWarmup', peak: 1, warmupSteps: 3, from: 0 }, groups: [] };
-    expect(() => Unregistered.fromConfig(Unregistered as never, config)).toThrow('AdamW: learningRate was saved as a schedule; call registerOptimizers() before loading');
+    expect(() => Unregistered.fromConfig(Unregistered as never, config)).toThrow("AdamW: learningRate was saved as 'linearWarmup'; call registerOptimizers() before loading");
   });
 
   test('an unknown kind', () => {

@@ -237,7 +237,7 @@ describe.each(['wasm', 'cpu'])('%s', (backend) => {
     const model = makeModel(new AdamW({ learningRate: (step) => 0.01 / (step + 1) }));
     const losses = await fit(model);
     expect(losses.at(-1)).toBeLessThan(losses[0]);
-    expect(() => configOf(model)).toThrow('AdamW: learningRate is a plain function, which cannot be saved; a schedule of tfjs-warmup/schedules, a number or a name can');
+    expect(() => configOf(model)).toThrow('AdamW: learningRate is a plain function, which cannot be saved; a schedule, a number or a name can');
     await expect(save(model)).rejects.toThrow('cannot be saved');
     dispose(model);
   });

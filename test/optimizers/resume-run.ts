@@ -1,7 +1,7 @@
 /** One training run that can stop anywhere and go on in another process. Its gradients depend on weights and step alone. */
 import * as tf from '@tensorflow/tfjs';
 import {
-  AdamW, GIAdam, LionA, LionAR, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, RuleOptimizer, type CommonOptions, type FusedOptimizer,
+  AdamW, GIAdam, LionA, LionAR, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, RuleOptimizer, rrc, type CommonOptions, type FusedOptimizer,
 } from '../../src/optimizers/index.js';
 import { add, defineRule, div, mix, mul, neuronSum, sqrt, square, sub, tensorSum } from '../../src/rules/index.js';
 import { trapezoid } from '../../src/schedules/index.js';
@@ -37,10 +37,10 @@ const warmupFree: Record<string, (options: CommonOptions) => FusedOptimizer> = {
   RotationalAdamW: (options) => new RotationalAdamW(options),
   RotationalSGDM: (options) => new RotationalSGDM({ ...options, nesterov: true, perNeuron: false }),
   RotationalLion: (options) => new RotationalLion({ ...options, updateNormDecay: 0, zeroMean: false }),
-  LionA: (options) => new LionA({ ...options, biasCorrection: 'inverse', rrc: {} }),
-  LionAR: (options) => new LionAR({ ...options, rotation: rate, zeroMean: true, exactAngle: true, rrc: { immediate: true, batchSize: 50 } }),
-  'LionAR with RRC': (options) => new LionAR({ ...options, rrc: {} }),
-  'AdamW with RRC': (options) => new AdamW({ ...options, rrc: { start: 'none' } }),
+  LionA: (options) => new LionA({ ...options, biasCorrection: 'inverse', rrc: rrc() }),
+  LionAR: (options) => new LionAR({ ...options, rotation: rate, zeroMean: true, exactAngle: true, rrc: rrc({ immediate: true, batchSize: 50 }) }),
+  'LionAR with RRC': (options) => new LionAR({ ...options, rrc: rrc() }),
+  'AdamW with RRC': (options) => new AdamW({ ...options, rrc: rrc({ start: 'none' }) }),
   RAdam: (options) => new RAdam(options),
   'GIAdam, first gradient that is not 0': (options) => new GIAdam({ ...options, initialization: 'firstNonZeroGradient', initialScale: 2 }),
   'GIAdam, random': (options) => new GIAdam({ ...options, initialization: 'random', seed: 5 }),

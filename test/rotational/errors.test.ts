@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
-  AdamW, GIAdam, LionA, LionAR, RotationalAdamW, RotationalLion, RotationalSGDM, type FusedOptimizer, type LionAROptions, type RotationalAdamWOptions, type RRCOptions,
+  AdamW, GIAdam, LionA, LionAR, RotationalAdamW, RotationalLion, RotationalSGDM, registerOptimizers, rrc, type FusedOptimizer, type LionAROptions, type RotationalAdamWOptions, type RRCOptions,
 } from '../../src/optimizers/index.js';
 import { useBackend } from '../support/backends.js';
 import { linearWarmup } from '../../src/schedules/index.js';
@@ -97,21 +97,25 @@ describe('a rotational optimizer that would rotate nothing', () => {
 
 describe('options', () => {
   test.each<[RRCOptions, string]>([
-    [{ batchSize: 0.5 }, 'rrc.batchSize must lie in [1, Infinity), got 0.5'],
-    [{ batchSize: 0 }, 'rrc.batchSize must lie in [1, Infinity), got 0'],
-    [{ batchSize: NaN }, 'rrc.batchSize must lie in [1, Infinity), got NaN'],
-    [{ minimum: 0 }, 'rrc.minimum must lie in (0, 1], got 0'],
-    [{ minimum: 1.5 }, 'rrc.minimum must lie in (0, 1], got 1.5'],
-    [{ immediate: 1 as never }, 'rrc.immediate must be true or false, got 1'],
-    [{ start: 'late' as never }, "rrc.start must be 'cautious' or 'none', got 'late'"],
+    [{ batchSize: 0.5 }, 'rrc: batchSize must lie in [1, Infinity), got 0.5'],
+    [{ batchSize: 0 }, 'rrc: batchSize must lie in [1, Infinity), got 0'],
+    [{ batchSize: NaN }, 'rrc: batchSize must lie in [1, Infinity), got NaN'],
+    [{ minimum: 0 }, 'rrc: minimum must lie in (0, 1], got 0'],
+    [{ minimum: 1.5 }, 'rrc: minimum must lie in (0, 1], got 1.5'],
+    [{ immediate: 1 as never }, 'rrc: immediate must be true or false, got 1'],
+    [{ start: 'late' as never }, "rrc: start must be one of 'cautious', 'none', got 'late'"],
     [{ batch: 3 } as never, "rrc: unknown option 'batch', allowed are batchSize, minimum, signalToNoise, immediate, start"],
     [true as never, 'rrc: options must be an object with batchSize, minimum, signalToNoise, immediate, start, got true'],
-    [{ signalToNoise: -0.1 }, 'rrc.signalToNoise must lie in [0, Infinity], or be NaN while it is not known, got -0.1'],
-    [{ signalToNoise: 1, immediate: true }, 'rrc.immediate must be left out with signalToNoise, got true'],
-  ])('rrc %j', (rrc, message) => {
-    expect(() => new AdamW({ learningRate: 0.01, rrc })).toThrow(`AdamW: ${message}`);
-    expect(() => new LionA({ learningRate: 0.01, rrc })).toThrow(`LionA: ${message}`);
-    expect(() => new LionAR({ learningRate: 0.01, rrc })).toThrow(`LionAR: ${message}`);
+    [{ signalToNoise: -0.1 }, 'rrc: signalToNoise must lie in [0, Infinity], or be NaN while it is not known, got -0.1'],
+    [{ signalToNoise: 1, immediate: true }, 'rrc: immediate must be left out with signalToNoise, got true'],
+  ])('rrc(%j)', (options, message) => {
+    expect(() => rrc(options)).toThrow(message);
+  });
+
+  test.each([{}, { batchSize: 64 }, true, null, rrc])('rrc = %s', (value) => {
+    for (const [name, Class] of Object.entries({ AdamW, LionA, LionAR })) {
+      expect(() => new Class({ learningRate: 0.01, rrc: value as never })).toThrow(new RegExp(`^${name}: rrc must be a correction that rrc\\(\\) gave, got `));
+    }
   });
 
   test.each<[Partial<RotationalAdamWOptions>, string]>([
@@ -162,22 +166,24 @@ test('a rate function trains, but says that it cannot be saved', () => {
 });
 
 test('a signal-to-noise ratio that is none stops the step; as a function it cannot be saved, as a schedule it can', () => {
-  expectRefused(new LionA({ ...rates, rrc: { signalToNoise: () => -1 } }), 'LionA: rrc.signalToNoise at step 0 must lie in [0, Infinity], or be NaN while it is not known, got -1');
-  expect(() => new LionA({ ...rates, rrc: { signalToNoise: () => 1 } }).getConfig()).toThrow('LionA: rrc.signalToNoise is a plain function, which cannot be saved');
+  expectRefused(new LionA({ ...rates, rrc: rrc({ signalToNoise: () => -1 }) }), 'rrc: signalToNoise at step 0 must lie in [0, Infinity], or be NaN while it is not known, got -1');
+  expect(() => new LionA({ ...rates, rrc: rrc({ signalToNoise: () => 1 }) }).getConfig()).toThrow('rrc: signalToNoise is a plain function, which cannot be saved');
   const schedule = linearWarmup({ peak: 1, warmupSteps: 4 });
-  expect(new LionA({ ...rates, rrc: { signalToNoise: schedule } }).getConfig().rrc).toEqual({ signalToNoise: schedule.spec });
+  expect(new LionA({ ...rates, rrc: rrc({ signalToNoise: schedule }) }).getConfig().rrc).toEqual({ kind: 'rrc', signalToNoise: schedule.spec, immediate: false, start: 'cautious' });
 });
 
 test('every option of the family survives saving', () => {
+  registerOptimizers();
   const optimizers = [
     new RotationalAdamW({ ...rates, zeroMean: false, perNeuron: false, updateNormDecay: 0.5, equilibriumRate: 'lion', groups: [{ match: 'a', neuronAxis: [0, 1], rotational: true }] }),
     new RotationalSGDM({ ...rates, momentum: 0.8, nesterov: true, equilibriumRate: 'adamw' }),
     new RotationalLion({ ...rates, beta1: 0.8, beta2: 0.95 }),
-    new LionA({ ...rates, beta: 0.98, nesterov: false, biasCorrection: 'inverse', matchAdamW: false, rrc: { batchSize: 10, start: 'none' } }),
-    new LionAR({ ...rates, rotation: 0.04, equilibriumRate: 'lion', exactAngle: true, zeroMean: true, perNeuron: false, biasCorrection: 'inverseNoise', rrc: { immediate: true, minimum: 0.1 } }),
+    new LionA({ ...rates, beta: 0.98, nesterov: false, biasCorrection: 'inverse', matchAdamW: false, rrc: rrc({ batchSize: 10, start: 'none' }) }),
+    new LionAR({ ...rates, rotation: 0.04, equilibriumRate: 'lion', exactAngle: true, zeroMean: true, perNeuron: false, biasCorrection: 'inverseNoise', rrc: rrc({ immediate: true, minimum: 0.1 }) }),
     new GIAdam({ ...rates, initialScale: 2, initialization: 'random', seed: 9 }),
-    new AdamW({ ...rates, rrc: {} }),
-    new AdamW({ ...rates, rrc: { signalToNoise: 3, batchSize: 8 } }),
+    new AdamW({ ...rates, rrc: rrc() }),
+    new AdamW({ ...rates, rrc: rrc({ signalToNoise: 3, batchSize: 8 }) }),
+    new AdamW({ ...rates, rrc: rrc({ signalToNoise: linearWarmup({ peak: 1, warmupSteps: 4 }) }) }),
   ];
   for (const optimizer of optimizers) {
     const config = JSON.parse(JSON.stringify(optimizer.getConfig())) as tf.serialization.ConfigDict;

@@ -8,7 +8,8 @@ import { lionA, type LionAForm } from '../../src/rules/lion-a.js';
 import { lionAR } from '../../src/rules/lion-ar.js';
 import { rAdam } from '../../src/rules/radam.js';
 import { rotationalAdamW, rotationalLion, rotationalSGDM } from '../../src/rules/rotational.js';
-import type { RRCForm } from '../../src/rules/rrc.js';
+import type { Correction } from '../../src/rules/correction.js';
+import { estimatedRRC, givenRRC } from '../../src/rules/rrc.js';
 
 const sweeps = (rule: Rule, scaled = false): number => planUpdate(rule, scaled).stages.filter(({ domain }) => domain === 'element').length;
 
@@ -45,23 +46,25 @@ test('rules without neurons sweep once', () => {
 });
 
 describe('the correction from the signal-to-noise ratio', () => {
-  const rules = (rrc?: RRCForm): [string, Rule][] => [
+  const form = { batchSize: Infinity, minimum: 0.05, start: 0.05 };
+  const [stored, immediate, given] = [estimatedRRC({ ...form, immediate: false }), estimatedRRC({ ...form, immediate: true }), givenRRC({ ...form, immediate: false })];
+  const rules = (rrc?: Correction): [string, Rule][] => [
     ['AdamW', adamW(rrc)],
     ['LionA', lionA({ ...lionForm, rrc })],
     ['LionAR', lionAR({ ...lionARForm, rrc })],
   ];
 
-  test('with the sums of the step before: no further sweep', () => {
-    rules({ immediate: false, given: false }).forEach(([, rule], i) => expect(sweeps(rule)).toBe(sweeps(rules()[i][1])));
+  test('with a ratio from outside or the sums of the step before: no further sweep', () => {
+    for (const correction of [given, stored]) rules(correction).forEach(([, rule], i) => expect(sweeps(rule)).toBe(sweeps(rules()[i][1])));
   });
 
   test('with the sums of the step before, no neuron waits for the whole tensor', () => {
-    const { stages } = planUpdate(lionAR({ ...lionARForm, rrc: { immediate: false, given: false } }), false);
+    const { stages } = planUpdate(lionAR({ ...lionARForm, rrc: stored }), false);
     const read = stages.filter(({ domain }) => domain !== 'tensor').flatMap(({ instructions }) => instructions.flatMap((value) => (value.op === 'load' && value.buffer.domain === 'tensor' ? [value.buffer.role] : [])));
     expect(new Set(read)).toEqual(new Set(['slot']));
   });
 
   test('immediate: one more sweep, none for LionAR, whose two sweeps have a place for its sums', () => {
-    expect(rules({ immediate: true, given: false }).map(([name, rule]) => [name, sweeps(rule)])).toEqual([['AdamW', 2], ['LionA', 2], ['LionAR', 2]]);
+    expect(rules(immediate).map(([name, rule]) => [name, sweeps(rule)])).toEqual([['AdamW', 2], ['LionA', 2], ['LionAR', 2]]);
   });
 });

@@ -1,7 +1,7 @@
 /** The correction of the learning rate from the gradient's signal-to-noise ratio. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { AdamW, LionA, LionAR, type FusedOptimizer, type RRCOptions } from '../../src/optimizers/index.js';
+import { AdamW, LionA, LionAR, rrc, type FusedOptimizer, type RRC, type RRCOptions } from '../../src/optimizers/index.js';
 import type { State } from '../reference/reference.js';
 import { rrcFactor, signalToNoise } from '../reference/rrc.js';
 import { useBackend } from '../support/backends.js';
@@ -20,9 +20,9 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
   beforeAll(() => useBackend(backend));
 
   /** The factor of every step, from how far LionA moves without decay. */
-  function factorsOf(rrc: RRCOptions, gradients: readonly Float32Array[], learningRate = 1): number[] {
+  function factorsOf(options: RRCOptions, gradients: readonly Float32Array[], learningRate = 1): number[] {
     const variable = variableOf(zeros, [size]);
-    const optimizer = new LionA({ learningRate, weightDecay: 0, matchAdamW: false, rrc, executor });
+    const optimizer = new LionA({ learningRate, weightDecay: 0, matchAdamW: false, rrc: rrc(options), executor });
     const factors = gradients.map((g) => {
       stepWith(optimizer, [variable, g]);
       // From zero, so that the length of the step is not rounded.
@@ -82,7 +82,7 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
     expect(distance(given({}), [0.05, Math.sqrt(1 / 1.5), 0.05, 1])).toBeLessThan(1e-6);
     expect(distance(given({ batchSize: 16, start: 'none' }), [1, Math.sqrt((1 + 0.5 / 16) / 1.5), 0.25, 1])).toBeLessThan(1e-6);
     const variable = variableOf(zeros, [size]);
-    const optimizer = new LionA({ learningRate: 1, rrc: { signalToNoise: 1 }, executor });
+    const optimizer = new LionA({ learningRate: 1, rrc: rrc({ signalToNoise: 1 }), executor });
     stepWith(optimizer, [variable, gradients[0]]);
     expect(Object.keys(await slotsOf(optimizer, variable)).sort()).toEqual(['count', 'm']);
     optimizer.dispose();
@@ -92,7 +92,7 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
   test('a gradient of zero keeps the factor', async () => {
     for (const immediate of [false, true]) {
       const variable = variableOf(zeros, [size]);
-      const optimizer = new LionA({ learningRate: 1e-3, weightDecay: 0, rrc: { immediate }, executor });
+      const optimizer = new LionA({ learningRate: 1e-3, weightDecay: 0, rrc: rrc({ immediate }), executor });
       for (const g of gradientsOf(0.5, 100, 8)) stepWith(optimizer, [variable, g]);
       const { m: _before, count: _count, ...known } = await slotsOf(optimizer, variable);
       for (let i = 0; i < 3; i++) stepWith(optimizer, [variable, zeros]);
@@ -102,7 +102,7 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
       variable.dispose();
     }
     // From the start nothing is known, and nothing is divided by.
-    const weights = train(() => new LionA({ learningRate: 0.1, rrc: {}, executor }), { shape: [size], start: signal, gradients: [zeros, zeros, zeros] });
+    const weights = train(() => new LionA({ learningRate: 0.1, rrc: rrc(), executor }), { shape: [size], start: signal, gradients: [zeros, zeros, zeros] });
     expect(weights.at(-1)!.every(Number.isFinite)).toBe(true);
   });
 
@@ -130,14 +130,14 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
     const start = bell(size, 2);
     const lastTwo = (make: () => FusedOptimizer) => train(make, { shape: [size / 8, 8], start, gradients }).slice(-2);
     for (const [make, length] of [
-      [(rrc?: RRCOptions) => new LionA({ ...rates, rrc, executor }), 0.1 * Math.sqrt(0.1 / 1.9)],
-      [(rrc?: RRCOptions) => new AdamW({ ...rates, rrc, executor }), 0.1],
+      [(correction?: RRC) => new LionA({ ...rates, rrc: correction, executor }), 0.1 * Math.sqrt(0.1 / 1.9)],
+      [(correction?: RRC) => new AdamW({ ...rates, rrc: correction, executor }), 0.1],
     ] as const) {
-      const [before, after] = lastTwo(() => make({ minimum: 0.25 }));
+      const [before, after] = lastTwo(() => make(rrc({ minimum: 0.25 })));
       const expected = Float64Array.from(before, (value, i) => 0.95 * value - 0.25 * length * Math.sign(signal[i]));
       expect(distance(after, expected, (i) => Math.abs(signal[i]) < 1e-4)).toBeLessThan(1e-6 * largest(expected));
     }
-    const [before, after] = lastTwo(() => new LionAR({ learningRate: 0.01, rotation: 0.08, rrc: { minimum: 0.25 }, executor }));
+    const [before, after] = lastTwo(() => new LionAR({ learningRate: 0.01, rotation: 0.08, rrc: rrc({ minimum: 0.25 }), executor }));
     for (let k = 0; k < 8; k++) {
       const column = (values: Float32Array) => values.filter((_, i) => i % 8 === k);
       const [x, y] = [column(before), column(after)];
@@ -149,12 +149,12 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
   test('with a minimum of 1 nothing changes', () => {
     const run = { shape: [size / 8, 8], start: signal, gradients: gradientsOf(0.5, 1, 4) };
     for (const make of [
-      (rrc?: RRCOptions) => new AdamW({ learningRate: 0.01, rrc, executor }),
-      (rrc?: RRCOptions) => new LionA({ learningRate: 0.01, rrc, executor }),
-      (rrc?: RRCOptions) => new LionAR({ learningRate: 0.01, rrc, executor }),
+      (correction?: RRC) => new AdamW({ learningRate: 0.01, rrc: correction, executor }),
+      (correction?: RRC) => new LionA({ learningRate: 0.01, rrc: correction, executor }),
+      (correction?: RRC) => new LionAR({ learningRate: 0.01, rrc: correction, executor }),
     ]) {
       const plain = train(() => make(), run);
-      train(() => make({ minimum: 1 }), run).forEach((weights, t) => expectSameBits(weights, plain[t], `weights after ${t} steps`));
+      train(() => make(rrc({ minimum: 1 })), run).forEach((weights, t) => expectSameBits(weights, plain[t], `weights after ${t} steps`));
     }
   });
 });

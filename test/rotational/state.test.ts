@@ -1,7 +1,7 @@
 /** What is kept between steps: it goes out and comes back bit for bit, moves between executors, and does not grow. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { AdamW, GIAdam, LionA, LionAR, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, type CommonOptions, type FusedOptimizer } from '../../src/optimizers/index.js';
+import { AdamW, GIAdam, LionA, LionAR, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, rrc, type CommonOptions, type FusedOptimizer } from '../../src/optimizers/index.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance, expectSameBits, largest } from '../support/numbers.js';
 import { places, slotsOf, stepWith, valuesOf, variableOf, type Executor } from './tools.js';
@@ -12,8 +12,8 @@ const makers: Record<string, { make: (options: CommonOptions) => FusedOptimizer;
   'RotationalLion without averages': { make: (options) => new RotationalLion({ ...options, updateNormDecay: 0 }), slots: ['m', 'norm'] },
   LionA: { make: (options) => new LionA({ ...options, biasCorrection: 'inverse' }), slots: ['m'] },
   LionAR: { make: (options) => new LionAR({ ...options, biasCorrection: 'inverse' }), slots: ['m', 'norm'] },
-  'LionAR with RRC': { make: (options) => new LionAR({ ...options, rrc: {} }), slots: ['m', 'norm', 'gradientPower', 'momentumPower', 'powerWeight', 'noiseWeight', 'rrcFactor'] },
-  'AdamW with RRC': { make: (options) => new AdamW({ ...options, rrc: {} }), slots: ['m', 'v', 'gradientPower', 'momentumPower', 'powerWeight', 'noiseWeight', 'rrcFactor'] },
+  'LionAR with RRC': { make: (options) => new LionAR({ ...options, rrc: rrc() }), slots: ['m', 'norm', 'gradientPower', 'momentumPower', 'powerWeight', 'noiseWeight', 'rrcFactor'] },
+  'AdamW with RRC': { make: (options) => new AdamW({ ...options, rrc: rrc() }), slots: ['m', 'v', 'gradientPower', 'momentumPower', 'powerWeight', 'noiseWeight', 'rrcFactor'] },
   RAdam: { make: (options) => new RAdam(options), slots: ['m', 'v'] },
   'GIAdam, random': { make: (options) => new GIAdam({ ...options, initialization: 'random' }), slots: ['m', 'v'] },
 };

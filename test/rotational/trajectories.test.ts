@@ -6,7 +6,7 @@
  * follows. So the neuron (without neurons: the tensor) that has such an element is left out, and at most one may be.
  */
 import { describe, expect, test } from 'vitest';
-import { AdamW, LionA, LionAR, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, type FusedOptimizer } from '../../src/optimizers/index.js';
+import { AdamW, LionA, LionAR, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, rrc, type FusedOptimizer } from '../../src/optimizers/index.js';
 import { adamW } from '../reference/adamw.js';
 import { lionA } from '../reference/lion-a.js';
 import { lionAR } from '../reference/lion-ar.js';
@@ -90,14 +90,14 @@ const cases: readonly Case[] = [
   },
   {
     name: 'LionAR, one angle for the tensor, RRC with a known batch',
-    make: (common) => new LionAR({ ...rates, perNeuron: false, rrc: { batchSize: 32 }, ...common }),
+    make: (common) => new LionAR({ ...rates, perNeuron: false, rrc: rrc({ batchSize: 32 }), ...common }),
     reference: (neurons) => lionAR({ neurons, rrc: { batchSize: 32 } }),
     options: { beta: 0.9 },
     rotates: { zeroMean: false, perNeuron: false },
   },
   {
     name: 'LionAR, RRC at once',
-    make: (common) => new LionAR({ ...rates, rrc: { immediate: true, start: 'none' }, ...common }),
+    make: (common) => new LionAR({ ...rates, rrc: rrc({ immediate: true, start: 'none' }), ...common }),
     reference: (neurons) => lionAR({ neurons, rrc: { immediate: true, start: 'none' } }),
     options: { beta: 0.9 },
     rotates: { zeroMean: false },
@@ -109,9 +109,9 @@ const cases: readonly Case[] = [
     reference: () => lionA({ matchAdamW: false, nesterov: false, biasCorrection: 'inverse' }),
     options: { beta: 0.95 },
   },
-  { name: 'LionA with RRC', make: (common) => new LionA({ ...rates, rrc: { minimum: 0.2 }, ...common }), reference: () => lionA({ rrc: { minimum: 0.2 } }), options: { beta: 0.9 } },
-  { name: 'AdamW with RRC', make: (common) => new AdamW({ ...rates, rrc: {}, ...common }), reference: () => correctedAdamW({}), options: adam },
-  { name: 'AdamW with RRC at once, batch known', make: (common) => new AdamW({ ...rates, rrc: { batchSize: 100, immediate: true }, ...common }), reference: () => correctedAdamW({ batchSize: 100, immediate: true }), options: adam },
+  { name: 'LionA with RRC', make: (common) => new LionA({ ...rates, rrc: rrc({ minimum: 0.2 }), ...common }), reference: () => lionA({ rrc: { minimum: 0.2 } }), options: { beta: 0.9 } },
+  { name: 'AdamW with RRC', make: (common) => new AdamW({ ...rates, rrc: rrc(), ...common }), reference: () => correctedAdamW({}), options: adam },
+  { name: 'AdamW with RRC at once, batch known', make: (common) => new AdamW({ ...rates, rrc: rrc({ batchSize: 100, immediate: true }), ...common }), reference: () => correctedAdamW({ batchSize: 100, immediate: true }), options: adam },
   { name: 'RAdam', make: (common) => new RAdam({ ...rates, ...common }), reference: () => rAdam, options: adam },
 ];
 

@@ -50,6 +50,6 @@ describe('every experiment, in 10 steps', () => {
     const optionsOf = (name: string) => run(`${name}, no warmup`).options;
     expect(optionsOf('LionAR')).toMatchObject({ rotation: { kind: 'trapezoid', peak: 0.04 }, learningRate: { peak: 0.003 }, beta: 0.9, nesterov: true, biasCorrection: 'none', matchAdamW: false });
     expect(optionsOf('LionAR-paper')).toMatchObject({ beta: 0.98, biasCorrection: 'inverse' });
-    expect(optionsOf('LionAR-RRC')).toMatchObject({ rrc: {} });
+    expect(optionsOf('LionAR-RRC')).toMatchObject({ rrc: { kind: 'rrc' } });
   });
 });

@@ -1,0 +1,42 @@
+/** Options as a table: of each name the default and what is allowed. */
+import { check, checkNames, isWithin } from '../check.js';
+
+export type Option = {
+  /** undefined where an option is off unless given. */
+  readonly default?: unknown;
+  /** True if it must be given. */
+  readonly required?: boolean;
+  /** What an error says after "must". */
+  readonly allowed: string;
+  readonly accepts: (value: unknown) => boolean;
+};
+
+export type Schema = Readonly<Record<string, Option>>;
+
+/** A number in an interval, written as in mathematics. */
+export const within = (interval: string, value?: number): Option => ({ default: value, allowed: `lie in ${interval}`, accepts: (given) => isWithin(given, interval) });
+
+export const flag = (value?: boolean): Option => ({ default: value, allowed: 'be true or false', accepts: (given) => typeof given === 'boolean' });
+
+/** One of these names, by default the first. */
+export const oneOf = (...names: readonly string[]): Option => ({
+  default: names[0],
+  allowed: `be one of ${names.map((name) => `'${name}'`).join(', ')}`,
+  accepts: (given) => names.includes(given as string),
+});
+
+/** A decay rate of a running mean. */
+export const beta = (value: number): Option => within('[0, 1)', value);
+
+/** The options that are given or have a default; throws for a name or a value that is not allowed. */
+export function complete(owner: string, schema: Schema, given: unknown): Record<string, unknown> {
+  checkNames(owner, given, Object.keys(schema));
+  const options: Record<string, unknown> = {};
+  for (const [name, { default: usual, required, allowed, accepts }] of Object.entries(schema)) {
+    const { [name]: value = usual } = given as Record<string, unknown>;
+    if (value === undefined && !required) continue;
+    check(accepts(value), owner, name, allowed, value);
+    options[name] = value;
+  }
+  return options;
+}
