@@ -20,6 +20,7 @@ export type Plans = {
 };
 
 export type Entry = {
+  readonly name: string;
   readonly settings: VariableSettings;
   readonly rule: Rule;
   readonly plans: Plans;
@@ -55,7 +56,8 @@ export function entryMaker(owner: string, definition: Definition, options: Optio
   const { groups, weightDecay, clipNorm, probe } = options;
   const plain = definition.rule(options);
   const rotation = definition.rotation?.(options);
-  const numbers = Object.entries(options).flatMap(([name, value]) => (name in definition.hyperparameters && (typeof value === 'number' || typeof value === 'boolean') ? [[name, Number(value)]] : []));
+  // NaN for what is no number, such as a name: hosts do not ask for these.
+  const numbers = mapValues(definition.hyperparameters, (_, name) => Number(options[name]));
   const known = new Map<Rule, Plans>();
   return (variable) => {
     const { name, shape } = variable;
@@ -69,13 +71,14 @@ export function entryMaker(owner: string, definition: Definition, options: Optio
     }));
     const { size, neurons, fanIn } = layout;
     return {
+      name,
       settings,
       rule,
       plans,
       layout,
       shapes: mapValues(rule.slots, (domain) => slotShape(domain, shape, layout)),
       slots: {},
-      hostValues: { ...Object.fromEntries(numbers), learningRate: 0, weightDecay: settings.weightDecay, count: 0, step: 0, size, neurons, fanIn },
+      hostValues: { ...numbers, learningRate: 0, weightDecay: settings.weightDecay, count: 0, step: 0, size, neurons, fanIn },
       count: 0,
       prepared: !plans.prepare,
     };

@@ -28,7 +28,7 @@ const schema: Schema = {
   match: {
     required: true,
     allowed: 'be a pattern or a list of variable names',
-    accepts: (match) => match !== '' && [match].flat().length > 0 && [match].flat().every((name) => typeof name === 'string'),
+    accepts: (match) => [match].flat().every((name) => typeof name === 'string') && (match as Group['match']).length > 0,
   },
   learningRateScale: /* @__PURE__ */ within('[0, Infinity)'),
   weightDecay: /* @__PURE__ */ within('[0, Infinity)'),

@@ -17,6 +17,8 @@ const smallestHalfEpsilon = 1e-4;
 
 type Member = { readonly variable: Variable; readonly entry: Entry };
 type Update = Member & { readonly gradient: Tensor };
+/** What a step speaks of. */
+type Mention = Member & { readonly gradient: Tensor | undefined };
 
 export abstract class FusedOptimizer extends Optimizer {
   /** Every option that is given or has a default. */
@@ -79,30 +81,27 @@ export abstract class FusedOptimizer extends Optimizer {
 
   override applyGradients(gradients: Gradients): void {
     this.#checkAlive();
-    const { options, iterations } = this;
     const learningRate = this.currentLearningRate;
-    const numbers = this.#definition.numbers?.(options, iterations);
-    const { entries, updates } = this.#updatesOf(gradients);
-    if (this.#definition.decoupled) for (const { entry } of updates) this.#checkDecay(entry, learningRate);
+    const numbers = this.#definition.numbers?.(this.options, this.iterations);
+    const members = this.#membersOf(gradients);
+    const updates = members.filter((member): member is Update => !!member.gradient);
+    for (const update of updates) this.#checkUpdate(update, learningRate);
     const executor = this.#currentExecutor();
-    this.#admit(entries, updates.map(({ entry }) => entry));
+    this.#admit(members, updates);
     const jobs = updates.map((update) => this.#job(update, learningRate, numbers));
 
     this.#runPreparations(updates);
     const readings = executor.step(jobs, this.#clip);
-    if (readings.length > 0) options.probe!.record(iterations, updates.map(({ entry }) => entry), readings);
+    this.options.probe?.record(this.iterations, updates.map(({ entry }) => entry), readings);
     for (const { entry } of updates) entry.count++;
     this.incrementIterations();
   }
 
   override async getWeights(): Promise<NamedTensor[]> {
     this.#checkAlive();
-    const executor = this.#executor;
-    return [
-      await this.saveIterations(),
-      ...[...this.#entries].flatMap(([name, { count, slots }]) => namedState(name, count, slots, (slot) => executor!.read(slot))),
-      ...this.#saved.flatMap(({ name, count, slots }) => namedState(name, count, slots, (tensor) => tensor.clone())),
-    ];
+    const current = [...this.#entries.values()].flatMap((entry) => namedState(entry, (slot) => this.#executor!.read(slot)));
+    const waiting = this.#saved.flatMap((state) => namedState(state, (tensor) => tensor.clone()));
+    return [await this.saveIterations(), ...current, ...waiting];
   }
 
   override async setWeights(weights: NamedTensor[]): Promise<void> {
@@ -144,45 +143,28 @@ export abstract class FusedOptimizer extends Optimizer {
     this.#executor = undefined;
   }
 
-  /** The entry of a variable, one that is not yet known to the optimizer included. */
-  #entryOf(variable: Variable): Entry {
-    return this.#entries.get(variable.name) ?? this.#newEntry(variable);
-  }
-
-  /** As an entry that can be updated. */
+  /** A variable with its entry, which may be one that is not yet known to the optimizer. */
   #memberOf(variable: Variable): Member {
-    const entry = this.#entryOf(variable);
-    checkTensor(this.#owner, 'variable', variable.name, variable, entry.settings.shape);
-    return { variable, entry };
+    return { variable, entry: this.#entries.get(variable.name) ?? this.#newEntry(variable) };
   }
 
-  /** What a step changes, and the entries of all variables that it speaks of. */
-  #updatesOf(gradients: Gradients): { entries: Entry[]; updates: Update[] } {
-    const entries: Entry[] = [];
-    const updates: Update[] = [];
-    for (const [name, gradient] of gradientsByName(this.#owner, gradients)) {
-      if (gradient) {
-        const member = this.#memberOf(variableNamed(this.#owner, name));
-        checkTensor(this.#owner, 'the gradient of', name, gradient, member.entry.settings.shape);
-        updates.push({ ...member, gradient });
-        entries.push(member.entry);
-      } else {
-        const variable = engine().registeredVariables[name];
-        if (variable) entries.push(this.#entryOf(variable));
-      }
-    }
-    return { entries, updates };
+  /** The variables that a step speaks of; one without a gradient may be gone. */
+  #membersOf(gradients: Gradients): Mention[] {
+    const named = [...gradientsByName(this.#owner, gradients)].filter(([name, gradient]) => gradient || engine().registeredVariables[name]);
+    return named.map(([name, gradient]) => ({ ...this.#memberOf(variableNamed(this.#owner, name)), gradient }));
   }
 
-  /** Throws if this step's decay would turn the sign of the weights. */
-  #checkDecay({ settings: { name, learningRateScale, weightDecay } }: Entry, rate: number): void {
-    const decay = rate * learningRateScale * weightDecay;
-    if (!(decay < 1)) check(false, `${this.#owner}: variable ${show(name)}`, 'learningRate * weightDecay', 'be below 1, or the decay turns the sign of the weights', decay);
+  #checkUpdate({ variable, gradient, entry: { settings } }: Update, learningRate: number): void {
+    checkTensor(this.#owner, 'variable', settings, variable);
+    checkTensor(this.#owner, 'the gradient of', settings, gradient);
+    const decay = learningRate * settings.learningRateScale * settings.weightDecay;
+    if (decay < 1 || !this.#definition.decoupled) return;
+    throw new Error(`${this.#owner}: variable ${show(settings.name)}: learningRate * weightDecay must be below 1, or the decay turns the sign of the weights, got ${decay}`);
   }
 
   /** Takes in variables that are new, if they are needed or have saved state; nothing changes if one of them is refused. */
-  #admit(entries: readonly Entry[], needed: readonly Entry[] = entries): void {
-    const newcomers = entries.filter(({ settings: { name } }) => !this.#entries.has(name));
+  #admit(members: readonly Member[], needed = members): void {
+    const newcomers = members.map(({ entry }) => entry).filter(({ name }) => !this.#entries.has(name));
     if (newcomers.length === 0) return;
     const first = this.#entries.size === 0;
     if (first) {
@@ -193,17 +175,17 @@ export abstract class FusedOptimizer extends Optimizer {
     const executor = this.#currentExecutor();
     for (const entry of newcomers) {
       const state = states.get(entry);
-      if (!state && !needed.includes(entry)) continue;
+      if (!state && !needed.some((member) => member.entry === entry)) continue;
       // Each variable draws numbers of its own, the same in every run.
       const seed = Number(this.options.seed ?? 0) + this.#entries.size + 1;
       entry.slots = newSlots(executor, entry, (slot, shape) => state?.slots[slot] ?? (entry.rule.random?.includes(slot) ? randomNormal(shape, 0, 1, 'float32', seed) : undefined));
-      this.#entries.set(entry.settings.name, entry);
+      this.#entries.set(entry.name, entry);
       if (!state) continue;
       entry.count = state.count;
       // What has state has been prepared, in the run that saved it.
       entry.prepared = true;
       dispose(state.slots);
-      this.#saved.splice(this.#saved.indexOf(state), 1);
+      this.#saved = this.#saved.filter((other) => other !== state);
     }
   }
 
@@ -211,7 +193,8 @@ export abstract class FusedOptimizer extends Optimizer {
   #prepare(variables: readonly Variable[]): boolean {
     this.#checkAlive();
     const members = [...new Set(variables)].map((variable) => this.#memberOf(variable));
-    this.#admit(members.map(({ entry }) => entry));
+    for (const { variable, entry } of members) checkTensor(this.#owner, 'variable', entry.settings, variable);
+    this.#admit(members);
     return this.#runPreparations(members);
   }
 
@@ -229,12 +212,11 @@ export abstract class FusedOptimizer extends Optimizer {
   #job({ variable, gradient, entry }: Update, learningRate: number, numbers: Readonly<Record<string, number>> | undefined): Job {
     const { settings, rule, plans, layout, slots, count, hostValues } = entry;
     const { probe } = this.options;
-    const probed = probe?.wants(this.iterations) && probe.watches(settings.name);
     Object.assign(hostValues, numbers);
     hostValues.learningRate = learningRate * settings.learningRateScale;
     hostValues.count = count;
     hostValues.step = this.iterations;
-    return { variable, gradient, slots, plan: (probed && plans.probed) || plans.update, layout, values: hostScalars(rule, hostValues) };
+    return { variable, gradient, slots, plan: probe?.wants(this.iterations, entry.name) ? plans.probed! : plans.update, layout, values: hostScalars(rule, hostValues) };
   }
 
   /** The executor of the current backend; slots move along when the backend has changed. */
@@ -260,7 +242,7 @@ export abstract class FusedOptimizer extends Optimizer {
 }
 
 /** The slots of an entry on an executor, with the values that are given; 0 where none are. */
-function newSlots(executor: Executor, { settings: { name }, shapes }: Entry, valuesOf: (slot: string, shape: number[]) => Tensor | undefined): Slots {
+function newSlots(executor: Executor, { name, shapes }: Entry, valuesOf: (slot: string, shape: number[]) => Tensor | undefined): Slots {
   const slots = executor.create(name, shapes);
   for (const [slot, shape] of Object.entries(shapes)) {
     tidy(() => {

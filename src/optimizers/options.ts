@@ -39,12 +39,12 @@ export type Definition = {
   readonly weightDecay: number;
   /** True if weights are multiplied by 1 - learningRate * weightDecay, which must not turn their sign. */
   readonly decoupled: boolean;
-  /** Its own options; those that are numbers or flags go to the rule's host. */
+  /** Its own options; the rule's host gets them as numbers. */
   readonly hyperparameters: Schema;
   // As methods, so that an optimizer may name the types of its own options.
   rule(options: Options): Rule;
   rotation?(options: Options): Rotation;
-  /** Numbers of a step that the host gets beside these. */
+  /** What the host gets beside these, or in their place, at a step. */
   numbers?(options: Options, step: number): Readonly<Record<string, number>> | undefined;
   /** Throws if the optimizer can do nothing for the variables of its first step. */
   checkFirst?(entries: readonly Entry[]): void;

@@ -7,13 +7,11 @@ import type { Entry } from './entry.js';
 export type Probe = {
   /** Called once, when an optimizer takes the probe; throws if it has one. */
   attach(owner: string): void;
-  /** True if this step is to be read. */
-  wants(step: number): boolean;
-  /** True if this variable is to be read. */
-  watches(variableName: string): boolean;
+  /** True if a variable is to be read in this step. */
+  wants(step: number, variableName: string): boolean;
   /** The values to read; throws if the rule cannot give one that was asked for. */
   readings(values: UpdateValues): Readonly<Record<string, Expression>>;
-  /** Takes what a step leaves, whose tensors it has to dispose. The entries stand as before the update, and will change. */
+  /** Takes what a step leaves, if anything, whose tensors it has to dispose. The entries stand as before the update, and will change. */
   record(step: number, entries: readonly Entry[], readings: readonly Reading[]): void;
   /** Called when the optimizer is disposed. */
   dispose(): void;

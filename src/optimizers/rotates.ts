@@ -24,5 +24,5 @@ export const rotation = (owner: string, rule: Rule, { zeroMean, perNeuron, given
 /** Throws if none of the variables rotates. */
 export const checkRotates = (owner: string) => (entries: readonly Entry[]): void => {
   if (entries.some(isRotational)) return;
-  throw new Error(`${owner}: would rotate none of ${entries.map(({ settings }) => show(settings.name)).join(', ')}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`);
+  throw new Error(`${owner}: would rotate none of ${entries.map(({ name }) => show(name)).join(', ')}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`);
 };

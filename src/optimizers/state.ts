@@ -13,15 +13,15 @@ export type NamedTensor = { name: string; tensor: Tensor };
 export type SavedState = { readonly name: string; readonly count: number; readonly slots: Readonly<Record<string, Tensor>> };
 
 /** The state of a variable as weights named `<variable>/<slot>`. */
-export const namedState = <Slot>(name: string, count: number, slots: Readonly<Record<string, Slot>>, read: (slot: Slot) => Tensor): NamedTensor[] => [
+export const namedState = <Slot>({ name, count, slots }: { readonly name: string; readonly count: number; readonly slots: Readonly<Record<string, Slot>> }, read: (slot: Slot) => Tensor): NamedTensor[] => [
   { name: `${name}/count`, tensor: scalar(count, 'int32') },
   ...Object.entries(slots).map(([slot, kept]) => ({ name: `${name}/${slot}`, tensor: read(kept) })),
 ];
 
 /** The states in saved weights, whose first is the optimizer's step. The tensors are the caller's. */
 export async function statesIn(owner: string, [first, ...weights]: readonly NamedTensor[]): Promise<SavedState[]> {
-  if (first?.name.split('/').at(-1) !== 'iter') throw new Error(`${owner}: the first saved weight must be 'iter', got ${show(first?.name)}`);
-  checkCount(owner, `the saved ${show(first.name)}`, (await first.tensor.data())[0]);
+  if (first?.name !== 'iter') throw new Error(`${owner}: the first saved weight must be 'iter', got ${show(first?.name)}`);
+  checkCount(owner, "the saved 'iter'", (await first.tensor.data())[0]);
   const variables = new Map<string, Record<string, Tensor>>();
   for (const { name, tensor } of weights) {
     const cut = name.lastIndexOf('/');
@@ -44,9 +44,9 @@ const written = (shapes: Readonly<Record<string, readonly number[]>>): string =>
   Object.entries(shapes).map(([slot, shape]) => `${slot} ${show(shape)}`).sort().join(', ');
 
 /** Throws unless a state has the slots of a variable. */
-export function checkFits(owner: string, state: SavedState, { settings, shapes }: Entry): void {
+export function checkFits(owner: string, state: SavedState, { name, shapes }: Entry): void {
   const [found, needed] = [written(mapValues(state.slots, ({ shape }) => shape)), written(shapes)];
-  if (found !== needed) throw new Error(`${owner}: the saved state of ${show(state.name)} (${found}) does not fit the variable ${show(settings.name)}, which needs ${needed}`);
+  if (found !== needed) throw new Error(`${owner}: the saved state of ${show(state.name)} (${found}) does not fit the variable ${show(name)}, which needs ${needed}`);
 }
 
 const asIs = (name: string): string => name;
@@ -69,9 +69,9 @@ export function matchStates(owner: string, states: readonly SavedState[], entrie
   };
   for (const [ofVariable, ofState] of comparisons) {
     for (const entry of free.size > 0 ? waiting : []) {
-      const name = ofVariable(entry.settings.name);
+      const name = ofVariable(entry.name);
       const sameStates = [...free].filter((state) => ofState(state.name) === name);
-      const sameEntries = [...waiting].filter(({ settings }) => ofVariable(settings.name) === name);
+      const sameEntries = [...waiting].filter((other) => ofVariable(other.name) === name);
       if (sameStates.length === 1 && sameEntries.length === 1) match(entry, sameStates[0]);
     }
   }
@@ -79,7 +79,7 @@ export function matchStates(owner: string, states: readonly SavedState[], entrie
   if (!first || matched.size > 0 || states.length === 0) return matched;
   if (entries.length !== states.length) {
     const names = (list: readonly { readonly name: string }[]) => list.map(({ name }) => show(name)).join(', ');
-    throw new Error(`${owner}: the saved state of ${names(states)} fits ${names(entries.map(({ settings }) => settings))} neither by name nor, all at once, by order; prepare(variables) names all variables at once`);
+    throw new Error(`${owner}: the saved state of ${names(states)} fits ${names(entries)} neither by name nor by order; prepare(variables) names all variables at once`);
   }
   entries.forEach((entry, i) => match(entry, states[i]));
   return matched;

@@ -1,6 +1,7 @@
 /** What a step is given: gradients by variable name, checked before anything changes. */
 import { engine, util, type NamedTensorMap, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import { show } from '../check.js';
+import type { VariableSettings } from './groups.js';
 
 type NamedGradient = { readonly name: string; readonly tensor?: Tensor | null };
 
@@ -27,8 +28,8 @@ export function variableNamed(owner: string, name: string): Variable {
   return variable;
 }
 
-/** Throws unless a variable, or the gradient of one, holds float32 numbers of this shape. */
-export function checkTensor(owner: string, what: string, name: string, { isDisposed, dtype, shape }: Tensor, expected: readonly number[]): void {
-  if (!isDisposed && dtype === 'float32' && util.arraysEqual(shape, expected as number[])) return;
-  throw new Error(`${owner}: ${what} ${show(name)} must be float32 of shape ${show(expected)}, got ${isDisposed ? 'a disposed tensor' : `${dtype} of shape ${show(shape)}`}`);
+/** Throws unless a variable, or the gradient of one, holds float32 numbers of its known shape. */
+export function checkTensor(owner: string, what: string, { name, shape: needed }: VariableSettings, { isDisposed, dtype, shape }: Tensor): void {
+  if (!isDisposed && dtype === 'float32' && util.arraysEqual(shape, needed as number[])) return;
+  throw new Error(`${owner}: ${what} ${show(name)} must be float32 of shape ${show(needed)}, got ${isDisposed ? 'a disposed tensor' : `${dtype} of shape ${show(shape)}`}`);
 }

@@ -92,12 +92,8 @@ export class UpdateProbe implements Probe {
     this.#owner = owner;
   }
 
-  wants(step: number): boolean {
-    return step % this.#every === 0;
-  }
-
-  watches(variableName: string): boolean {
-    return this.#variables?.has(variableName) ?? true;
+  wants(step: number, variableName: string): boolean {
+    return step % this.#every === 0 && (this.#variables?.has(variableName) ?? true);
   }
 
   readings(values: UpdateValues): Sums {
@@ -105,6 +101,7 @@ export class UpdateProbe implements Probe {
   }
 
   record(step: number, entries: readonly Entry[], readings: readonly Reading[]): void {
+    if (readings.length === 0) return;
     this.#waiting.push({ step, variables: entries.map(probedVariable), readings });
     if (this.#waiting.length > this.#keep) forget(this.#waiting.shift()!);
   }
@@ -135,8 +132,8 @@ export class UpdateProbe implements Probe {
   }
 }
 
-const probedVariable = ({ settings, rule, count, hostValues }: Entry) => ({
-  name: settings.name,
+const probedVariable = ({ name, rule, count, hostValues }: Entry) => ({
+  name,
   count,
   momentumDecay: rule.roles.momentumDecay,
   values: { ...hostValues },

@@ -346,7 +346,7 @@ describe.each([
       const [x, y] = [numbersVariable([3], 1, 'x'), numbersVariable([3], 2, 'y')];
       const optimizer = make();
       await optimizer.setWeights(saved);
-      expect(() => zeroStep(optimizer, y)).toThrow("SGDMomentum: the saved state of 'first', 'second' fits 'y' neither by name nor, all at once, by order; prepare(variables) names all variables at once");
+      expect(() => zeroStep(optimizer, y)).toThrow("SGDMomentum: the saved state of 'first', 'second' fits 'y' neither by name nor by order; prepare(variables) names all variables at once");
       optimizer.prepare([x, y]);
       zeroStep(optimizer, y);
       expect(await momenta(optimizer, [x, y])).toEqual([1, 1]);
