@@ -373,12 +373,13 @@ describe.each([
   });
 });
 
-describe('a schedule that cannot be revived', () => {
+describe('what was saved by its kind and cannot be revived', () => {
   test('before registerOptimizers: the error says what to do', async () => {
     vi.resetModules();
     const { AdamW: Unregistered } = await import('../../src/optimizers/adamw.js');
     const config = { learningRate: { kind: 'linearWarmup', peak: 1, warmupSteps: 3, from: 0 }, groups: [] };
     expect(() => Unregistered.fromConfig(Unregistered as never, config)).toThrow("AdamW: learningRate was saved as 'linearWarmup'; call registerOptimizers() before loading");
+    expect(() => Unregistered.fromConfig(Unregistered as never, { learningRate: 0.1, rrc: { kind: 'rrc', batchSize: 8 } })).toThrow("AdamW: rrc was saved as 'rrc'; call registerOptimizers() before loading");
   });
 
   test('an unknown kind', () => {

@@ -1,7 +1,7 @@
 /** The optimizers inside tfjs-layers: fit, save, load, go on. */
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { AdamW, GIAdam, Lion, registerOptimizers, RuleOptimizer, SGDMomentum, type FusedOptimizer } from '../../src/optimizers/index.js';
+import { AdamW, GIAdam, Lion, registerOptimizers, rrc, RuleOptimizer, SGDMomentum, type FusedOptimizer } from '../../src/optimizers/index.js';
 import { add, defineRule, div, mix, mul, neuronSum, sqrt, square, sub, tensorSum } from '../../src/rules/index.js';
 import { linearWarmup, scale, sequence, trapezoid, wsd } from '../../src/schedules/index.js';
 import { bitsOf, numbersTensor, optimizers, stateOf as rawStateOf, useBackend } from '../executors/tools.js';
@@ -226,6 +226,21 @@ describe.each(['wasm', 'cpu'])('%s', (backend) => {
     const second = await load(await save(first));
     expect(configOf(second)).toEqual(configOf(first));
     expect(optimizerOf(second).currentLearningRate).toBe(make()(12));
+    await fit(first);
+    await fit(second);
+    expect(weightsOf(second)).toEqual(weightsOf(first));
+    dispose(first);
+    dispose(second);
+  });
+
+  test.each([
+    ['estimated', () => rrc({ batchSize: 8, immediate: true, start: 'none' })],
+    ['given by a schedule', () => rrc({ minimum: 0.2, signalToNoise: linearWarmup({ peak: 2, warmupSteps: 15 }) })],
+  ])('a correction survives: %s', async (_, make) => {
+    const first = makeModel(new AdamW({ learningRate: 0.01, rrc: make() }));
+    await fit(first);
+    const second = await load(await save(first));
+    expect(configOf(second)).toEqual(configOf(first));
     await fit(first);
     await fit(second);
     expect(weightsOf(second)).toEqual(weightsOf(first));

@@ -1,4 +1,4 @@
-/** Who trains without a probe carries none. */
+/** Who trains without a probe or a correction carries none. */
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { expect, test } from 'vitest';
@@ -19,6 +19,11 @@ test('no bundle of optimizers has a file of the probes', async () => {
   const files = await filesIn(Object.keys(optimizers).join(', '), 'optimizers');
   expect(files).toContain('src/optimizers/adamw.ts');
   expect(files.filter((file) => file.startsWith('src/probes/'))).toEqual([]);
+});
+
+test.each(['AdamW', 'LionA', 'LionAR'])('%s does not bring the correction that it may be given', async (name) => {
+  expect((await filesIn(name, 'optimizers')).filter((file) => /rrc|noise-share/.test(file))).toEqual([]);
+  expect(await filesIn(`${name}, rrc`, 'optimizers')).toContain('src/rules/rrc.ts');
 });
 
 test('the update probe brings neither the stand-alone probes nor an optimizer', async () => {
