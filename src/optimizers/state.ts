@@ -1,6 +1,6 @@
 /** Saved optimizer state: what a variable had, kept until that variable's first step after loading. */
 import { keep, scalar, type Tensor } from '@tensorflow/tfjs-core';
-import { checkCount, show } from '../check.js';
+import { check, checkCount, show } from '../check.js';
 import { getOrMake } from '../get-or-make.js';
 import { mapValues } from '../map-values.js';
 import type { Entry } from './entry.js';
@@ -18,14 +18,15 @@ export const namedState = <Slot>({ name, count, slots }: { readonly name: string
   ...Object.entries(slots).map(([slot, kept]) => ({ name: `${name}/${slot}`, tensor: read(kept) })),
 ];
 
-/** The states in saved weights, whose first is the optimizer's step. The tensors are the caller's. */
-export async function statesIn(owner: string, [first, ...weights]: readonly NamedTensor[]): Promise<SavedState[]> {
-  if (first?.name !== 'iter') throw new Error(`${owner}: the first saved weight must be 'iter', got ${show(first?.name)}`);
-  checkCount(owner, "the saved 'iter'", (await first.tensor.data())[0]);
+/** The states in saved weights, which begin with the optimizer's step. The tensors are the caller's. */
+export async function statesIn(owner: string, weights: readonly NamedTensor[]): Promise<SavedState[]> {
+  const names = weights.map(({ name }) => name);
+  check(names[0] === 'iter' && names.slice(1).every((name) => name.includes('/')), owner, 'saved weights', "be named 'iter', then <variable>/<slot>", names);
+  const [iter, ...others] = weights;
+  checkCount(owner, "the saved 'iter'", (await iter.tensor.data())[0]);
   const variables = new Map<string, Record<string, Tensor>>();
-  for (const { name, tensor } of weights) {
+  for (const { name, tensor } of others) {
     const cut = name.lastIndexOf('/');
-    if (cut < 0) throw new Error(`${owner}: saved weights must be named <variable>/<slot>, got ${show(name)}`);
     getOrMake(variables, name.slice(0, cut), (): Record<string, Tensor> => ({}))[name.slice(cut + 1)] = tensor;
   }
   const states: SavedState[] = [];

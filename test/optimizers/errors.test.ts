@@ -10,12 +10,12 @@ const make = (name: string, options: unknown) => new classes[name](options as ne
 
 describe('options', () => {
   const everywhere: [string, unknown, string][] = [
-    ['learningRate', undefined, 'must be a number in [0, Infinity), a schedule or a function of the step, got undefined'],
-    ['learningRate', null, 'must be a number in [0, Infinity), a schedule or a function of the step, got null'],
-    ['learningRate', '0.1', "must be a number in [0, Infinity), a schedule or a function of the step, got '0.1'"],
-    ['learningRate', -0.1, 'must be a number in [0, Infinity), a schedule or a function of the step, got -0.1'],
-    ['learningRate', NaN, 'must be a number in [0, Infinity), a schedule or a function of the step, got NaN'],
-    ['learningRate', Infinity, 'must be a number in [0, Infinity), a schedule or a function of the step, got Infinity'],
+    ['learningRate', undefined, 'must lie in [0, Infinity), or be a schedule or a function of the step, got undefined'],
+    ['learningRate', null, 'must lie in [0, Infinity), or be a schedule or a function of the step, got null'],
+    ['learningRate', '0.1', "must lie in [0, Infinity), or be a schedule or a function of the step, got '0.1'"],
+    ['learningRate', -0.1, 'must lie in [0, Infinity), or be a schedule or a function of the step, got -0.1'],
+    ['learningRate', NaN, 'must lie in [0, Infinity), or be a schedule or a function of the step, got NaN'],
+    ['learningRate', Infinity, 'must lie in [0, Infinity), or be a schedule or a function of the step, got Infinity'],
     ['weightDecay', -1, 'must lie in [0, Infinity), got -1'],
     ['weightDecay', NaN, 'must lie in [0, Infinity), got NaN'],
     ['weightDecay', '1', "must lie in [0, Infinity), got '1'"],
@@ -90,7 +90,7 @@ describe('options', () => {
     expect(of({ learningRate: 0.1, rule: {} })).toThrow('RuleOptimizer: rule must be what defineRule gave');
     expect(of({ learningRate: 0.1, rule: 'adamW' })).toThrow("RuleOptimizer: rule must be what defineRule gave, got 'adamW'");
     const rule = defineRule({ name: 'plain', update: ({ w, g }, s) => ({ w: sub(w, mul(s.learningRate, g)) }) });
-    expect(of({ rule })).toThrow('RuleOptimizer plain: learningRate must be');
+    expect(of({ rule })).toThrow('RuleOptimizer plain: learningRate must lie');
     expect(of({ rule, learningRate: 0.1, decay: 1 })).toThrow("RuleOptimizer plain: unknown option 'decay'");
     expect(of({ rule, learningRate: 0.1, hyperparameters: { beta: NaN } })).toThrow('RuleOptimizer plain: hyperparameters.beta must lie in (-Infinity, Infinity), got NaN');
     expect(of({ rule, learningRate: 0.1, hyperparameters: null })).toThrow('RuleOptimizer plain: hyperparameters must be');
@@ -314,11 +314,11 @@ describe.each([
 
     test('what does not begin with iter, and names without a slot', async () => {
       const optimizer = stepped();
-      await refuses(optimizer, () => optimizer.setWeights([]), "AdamW: the first saved weight must be 'iter', got undefined");
+      await refuses(optimizer, () => optimizer.setWeights([]), "AdamW: saved weights must be named 'iter', then <variable>/<slot>, got []");
       const noIter = saved({ [`${a.name}/m`]: keptGradient });
-      await refuses(optimizer, () => optimizer.setWeights(noIter), `AdamW: the first saved weight must be 'iter', got '${a.name}/m'`);
+      await refuses(optimizer, () => optimizer.setWeights(noIter), `AdamW: saved weights must be named 'iter', then <variable>/<slot>, got ['${a.name}/m']`);
       const noSlot = saved({ iter: iter(), m: keptGradient });
-      await refuses(optimizer, () => optimizer.setWeights(noSlot), "AdamW: saved weights must be named <variable>/<slot>, got 'm'");
+      await refuses(optimizer, () => optimizer.setWeights(noSlot), "AdamW: saved weights must be named 'iter', then <variable>/<slot>, got ['iter','m']");
       optimizer.dispose();
     });
 
