@@ -4,12 +4,13 @@ import { show } from '../check.js';
 import { layoutOf, type Layout } from '../compiler/layout.js';
 import type { Plan } from '../compiler/plan.js';
 import { planPrepare, planUpdate, slotShape } from '../compiler/program.js';
-import type { HostValues, Rule } from '../compiler/rule.js';
-import type { Slots } from '../executors/executor.js';
+import { hostScalars, type HostValues, type Rule } from '../compiler/rule.js';
+import type { Job, Slots } from '../executors/executor.js';
 import { getOrMake } from '../get-or-make.js';
 import { mapValues } from '../map-values.js';
 import { settingsOf, type VariableSettings } from './groups.js';
 import type { Definition, Options } from './options.js';
+import type { Update } from './updates.js';
 
 /** What a rule is compiled to. */
 export type Plans = {
@@ -83,4 +84,13 @@ export function entryMaker(owner: string, definition: Definition, options: Optio
       prepared: !plans.prepare,
     };
   };
+}
+
+/** What the executor has to do for an update, `numbers` being those of the step. */
+export function jobOf({ variable, gradient, entry }: Update, learningRate: number, numbers: Readonly<Record<string, number>>, probed = false): Job {
+  const { settings, rule, plans, layout, slots, count, hostValues } = entry;
+  Object.assign(hostValues, numbers);
+  hostValues.learningRate = learningRate * settings.learningRateScale;
+  hostValues.count = count;
+  return { variable, gradient, slots, plan: probed ? plans.probed! : plans.update, layout, values: hostScalars(rule, hostValues) };
 }

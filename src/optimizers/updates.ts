@@ -1,12 +1,16 @@
 /** What a step is given: gradients by variable name, checked before anything changes. */
 import { engine, util, type NamedTensorMap, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import { show } from '../check.js';
+import type { Entry } from './entry.js';
 import type { VariableSettings } from './groups.js';
 
 type NamedGradient = { readonly name: string; readonly tensor?: Tensor | null };
 
 /** As `applyGradients` takes them; what is null or undefined is left out. */
 export type Gradients = NamedTensorMap | readonly (NamedGradient | null | undefined)[];
+
+export type Member = { readonly variable: Variable; readonly entry: Entry };
+export type Update = Member & { readonly gradient: Tensor };
 
 /** The gradients by name; undefined for variables that are spoken of, but have none. */
 export function gradientsByName(owner: string, gradients: Gradients): Map<string, Tensor | undefined> {
@@ -32,4 +36,12 @@ export function variableNamed(owner: string, name: string): Variable {
 export function checkTensor(owner: string, what: string, { name, shape: needed }: VariableSettings, { isDisposed, dtype, shape }: Tensor): void {
   if (!isDisposed && dtype === 'float32' && util.arraysEqual(shape, needed as number[])) return;
   throw new Error(`${owner}: ${what} ${show(name)} must be float32 of shape ${show(needed)}, got ${isDisposed ? 'a disposed tensor' : `${dtype} of shape ${show(shape)}`}`);
+}
+
+/** Throws unless an update can be made, and its decay leaves the weights their sign. */
+export function checkUpdate(owner: string, { variable, gradient, entry: { settings } }: Update, decoupledRate: number): void {
+  checkTensor(owner, 'variable', settings, variable);
+  checkTensor(owner, 'the gradient of', settings, gradient);
+  const decay = decoupledRate * settings.learningRateScale * settings.weightDecay;
+  if (!(decay < 1)) throw new Error(`${owner}: variable ${show(settings.name)}: learningRate * weightDecay must be below 1, or the decay turns the sign of the weights, got ${decay}`);
 }
