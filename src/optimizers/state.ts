@@ -18,24 +18,24 @@ export const namedState = <Slot>({ name, count, slots }: { readonly name: string
   ...Object.entries(slots).map(([slot, kept]) => ({ name: `${name}/${slot}`, tensor: read(kept) })),
 ];
 
+async function countIn(owner: string, name: string, tensor: Tensor | undefined): Promise<number> {
+  const count = (await tensor?.data())?.[0];
+  checkCount(owner, `the saved ${show(name)}`, count);
+  return count;
+}
+
 /** The states in saved weights, which begin with the optimizer's step. The tensors are the caller's. */
 export async function statesIn(owner: string, weights: readonly NamedTensor[]): Promise<SavedState[]> {
   const names = weights.map(({ name }) => name);
   check(names[0] === 'iter' && names.slice(1).every((name) => name.includes('/')), owner, 'saved weights', "be named 'iter', then <variable>/<slot>", names);
   const [iter, ...others] = weights;
-  checkCount(owner, "the saved 'iter'", (await iter.tensor.data())[0]);
+  await countIn(owner, iter.name, iter.tensor);
   const variables = new Map<string, Record<string, Tensor>>();
   for (const { name, tensor } of others) {
     const cut = name.lastIndexOf('/');
     getOrMake(variables, name.slice(0, cut), (): Record<string, Tensor> => ({}))[name.slice(cut + 1)] = tensor;
   }
-  const states: SavedState[] = [];
-  for (const [name, { count, ...slots }] of variables) {
-    const value = (await count?.data())?.[0];
-    checkCount(owner, `the saved ${show(`${name}/count`)}`, value);
-    states.push({ name, count: value, slots });
-  }
-  return states;
+  return Promise.all([...variables].map(async ([name, { count, ...slots }]) => ({ name, count: await countIn(owner, `${name}/count`, count), slots })));
 }
 
 /** The same with copies that outlive the tensors of a loader. */

@@ -1,5 +1,5 @@
 /** The order of a step, and what is kept from one to the next. */
-import { backend, dispose, engine, randomNormal, type Variable } from '@tensorflow/tfjs-core';
+import { backend, dispose, engine, randomNormal, type Tensor, type Variable } from '@tensorflow/tfjs-core';
 import type { Executor } from '../executors/executor.js';
 import { clipByGlobalNorm } from '../rules/global-norm.js';
 import { entryMaker, jobOf, type Entry } from './entry.js';
@@ -25,8 +25,6 @@ export type Training = {
   clear(): void;
 };
 
-const entriesOf = (members: readonly Member[]): Entry[] => members.map(({ entry }) => entry);
-
 export function startTraining(owner: string, definition: Definition, options: Options): Training {
   const { clipNorm, groups, probe, seed = 0 } = options;
   const newEntry = entryMaker(owner, definition, options);
@@ -51,11 +49,11 @@ export function startTraining(owner: string, definition: Definition, options: Op
     current = undefined;
   }
 
-  const memberOf = (variable: Variable): Member => ({ variable, entry: entries.get(variable.name) ?? newEntry(variable) });
+  const memberOf = (variable: Variable, gradient?: Tensor): Member => ({ variable, entry: entries.get(variable.name) ?? newEntry(variable), gradient });
 
-  /** Takes in entries that are new, if they are needed or have saved state; nothing changes if one of them is refused. */
-  function admit(asked: readonly Entry[], needed = asked): void {
-    const newcomers = asked.filter(({ name }) => !entries.has(name));
+  /** Takes in variables that are new, if they are needed or have saved state; nothing changes if one of them is refused. */
+  function admit(members: readonly Member[], needed = members): void {
+    const newcomers = members.map(({ entry }) => entry).filter(({ name }) => !entries.has(name));
     if (newcomers.length === 0) return;
     const first = entries.size === 0;
     if (first) {
@@ -65,7 +63,7 @@ export function startTraining(owner: string, definition: Definition, options: Op
     const states = matchStates(owner, saved, newcomers, first);
     for (const entry of newcomers) {
       const state = states.get(entry);
-      if (!state && !needed.includes(entry)) continue;
+      if (!state && !needed.some((member) => member.entry === entry)) continue;
       // Each variable draws numbers of its own, the same in every run.
       const random = (shape: number[]) => randomNormal(shape, 0, 1, 'float32', Number(seed) + entries.size + 1);
       entry.slots = newSlots(executor(), entry, (slot, shape) => (state ? state.slots[slot] : entry.rule.random?.includes(slot) ? random(shape) : undefined));
@@ -96,9 +94,9 @@ export function startTraining(owner: string, definition: Definition, options: Op
     clear,
 
     prepare(variables) {
-      const members = [...new Set(variables)].map(memberOf);
+      const members = [...new Set(variables)].map((variable) => memberOf(variable));
       for (const { variable, entry } of members) checkTensor(owner, 'variable', entry.settings, variable);
-      admit(entriesOf(members));
+      admit(members);
       return runPreparations(members);
     },
 
@@ -106,17 +104,17 @@ export function startTraining(owner: string, definition: Definition, options: Op
       const numbers = { ...definition.numbers?.(options, step), step };
       // Without a gradient a variable may be gone.
       const mentioned = [...gradientsByName(owner, gradients)].filter(([name, gradient]) => gradient || engine().registeredVariables[name]);
-      const members = mentioned.map(([name, gradient]) => ({ ...memberOf(variableNamed(owner, name)), gradient }));
+      const members = mentioned.map(([name, gradient]) => memberOf(variableNamed(owner, name), gradient));
       const updates = members.filter((member): member is Update => !!member.gradient);
       for (const update of updates) checkUpdate(owner, update, definition.decoupled ? learningRate : 0);
       // Throws what it has to before anything changes.
       executor();
-      admit(entriesOf(members), entriesOf(updates));
+      admit(members, updates);
       const jobs = updates.map((update) => jobOf(update, learningRate, numbers, probe?.wants(step, update.entry.name)));
 
       runPreparations(updates);
       const readings = executor().step(jobs, clip);
-      probe?.record(step, entriesOf(updates), readings);
+      probe?.record(step, updates.map(({ entry }) => entry), readings);
       for (const { entry } of updates) entry.count++;
     },
 

@@ -9,7 +9,8 @@ type NamedGradient = { readonly name: string; readonly tensor?: Tensor | null };
 /** As `applyGradients` takes them; what is null or undefined is left out. */
 export type Gradients = NamedTensorMap | readonly (NamedGradient | null | undefined)[];
 
-export type Member = { readonly variable: Variable; readonly entry: Entry };
+/** A variable that a step speaks of. */
+export type Member = { readonly variable: Variable; readonly entry: Entry; readonly gradient?: Tensor };
 export type Update = Member & { readonly gradient: Tensor };
 
 /** The gradients by name; undefined for variables that are spoken of, but have none. */
