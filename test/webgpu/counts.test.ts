@@ -1,7 +1,7 @@
 /** What a step asks of the device: true on every GPU, where times on a software driver would say nothing. */
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, expect, it } from 'vitest';
-import { AdamW, Lion, RotationalAdamW, type FusedOptimizer } from '../../src/optimizers/index.js';
+import { AdamW, Lion, RotationalAdamW, type FusedOptimizer, rrc } from '../../src/optimizers/index.js';
 import { UpdateProbe } from '../../src/probes/index.js';
 import { numbers } from '../executors/tools.js';
 import { countCalls, type CallCounter, type Calls } from './support/counters.js';
@@ -75,13 +75,13 @@ describeWebGPU('a step asks the device', () => {
   });
 
   it('for sums of whole tensors that the update needs: a sweep, one dispatch that adds up for all variables, a sweep', async () => {
-    const calls = await callsOf(training(new AdamW({ learningRate: 0.01, rrc: { immediate: true } }), sizes.slice(0, 12).map((size) => [size])));
+    const calls = await callsOf(training(new AdamW({ learningRate: 0.01, rrc: rrc({ immediate: true }) }), sizes.slice(0, 12).map((size) => [size])));
     expect(calls).toMatchObject({ ...once, dispatches: steps * (4 + 1 + 4) });
     expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
   });
 
   it('for sums of whole tensors that only the state needs: a sweep, and one dispatch that adds up for all variables', async () => {
-    const calls = await callsOf(training(new AdamW({ learningRate: 0.01, rrc: {} }), sizes.slice(0, 12).map((size) => [size])));
+    const calls = await callsOf(training(new AdamW({ learningRate: 0.01, rrc: rrc({}) }), sizes.slice(0, 12).map((size) => [size])));
     expect(calls).toMatchObject({ ...once, dispatches: steps * (4 + 1) });
   });
 });

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { sub } from '../../src/compiler/expression.js';
 import { defineRule } from '../../src/compiler/rule.js';
 import { chooseExecutor } from '../../src/executors/choose.js';
-import { AdamW, RotationalAdamW, RuleOptimizer } from '../../src/optimizers/index.js';
+import { AdamW, RotationalAdamW, RuleOptimizer, rrc } from '../../src/optimizers/index.js';
 import { UpdateProbe } from '../../src/probes/index.js';
 import { numbers } from '../executors/tools.js';
 import { countCalls, type CallCounter } from './support/counters.js';
@@ -426,7 +426,7 @@ describeWebGPU('memory of the optimizer', () => {
   const train = async (immediate: boolean): Promise<number[][]> => {
     const variables = shapes.map((shape, i) => variableOf(numbers(tf.util.sizeFromShape(shape), i), shape));
     const gradients = shapes.map((shape, i) => tf.tensor(numbers(tf.util.sizeFromShape(shape), 50 + i), shape));
-    const optimizer = new AdamW({ learningRate: 0.01, weightDecay: 0.1, clipNorm: 1, rrc: { immediate } });
+    const optimizer = new AdamW({ learningRate: 0.01, weightDecay: 0.1, clipNorm: 1, rrc: rrc({ immediate }) });
     try {
       for (let i = 0; i < 3; i++) step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));
       return await Promise.all(variables.map(valuesOf));

@@ -1,22 +1,22 @@
 /** Every optimizer on webgpu against tfjs operations on cpu, over recorded gradients. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, it } from 'vitest';
-import { AdamW, GIAdam, Lion, LionA, LionAR, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, SGDMomentum, type FusedOptimizer } from '../../src/optimizers/index.js';
+import { AdamW, GIAdam, Lion, LionA, LionAR, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, SGDMomentum, type FusedOptimizer, rrc } from '../../src/optimizers/index.js';
 import { describeWebGPU } from './support/vitest.js';
 
 type Make = (common: { executor?: 'ops'; clipNorm?: number }) => FusedOptimizer;
 
 const optimizers: Record<string, Make> = {
   AdamW: (common) => new AdamW({ learningRate: 0.01, ...common }),
-  'AdamW with rrc': (common) => new AdamW({ learningRate: 0.01, rrc: {}, ...common }),
-  'AdamW with immediate rrc': (common) => new AdamW({ learningRate: 0.01, rrc: { immediate: true, batchSize: 64 }, ...common }),
+  'AdamW with rrc': (common) => new AdamW({ learningRate: 0.01, rrc: rrc({}), ...common }),
+  'AdamW with immediate rrc': (common) => new AdamW({ learningRate: 0.01, rrc: rrc({ immediate: true, batchSize: 64 }), ...common }),
   GIAdam: (common) => new GIAdam({ learningRate: 0.01, ...common }),
   RAdam: (common) => new RAdam({ learningRate: 0.01, ...common }),
   SGDMomentum: (common) => new SGDMomentum({ learningRate: 0.01, nesterov: true, weightDecay: 0.1, ...common }),
   Lion: (common) => new Lion({ learningRate: 0.001, ...common }),
   LionA: (common) => new LionA({ learningRate: 0.01, ...common }),
   LionAR: (common) => new LionAR({ learningRate: 0.01, rotation: 0.02, ...common }),
-  'LionAR with rrc': (common) => new LionAR({ learningRate: 0.01, rotation: 0.02, rrc: {}, ...common }),
+  'LionAR with rrc': (common) => new LionAR({ learningRate: 0.01, rotation: 0.02, rrc: rrc({}), ...common }),
   'LionAR per tensor': (common) => new LionAR({ learningRate: 0.01, rotation: 0.02, perNeuron: false, ...common }),
   RotationalAdamW: (common) => new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, ...common }),
   'RotationalAdamW per tensor': (common) => new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, perNeuron: false, ...common }),
