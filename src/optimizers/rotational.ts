@@ -35,7 +35,7 @@ export function rotationalDefinition(owner: string, { equilibriumRate, turning, 
       zeroMean: flag(true),
       perNeuron: flag(true),
       updateNormDecay: beta(0.9),
-      equilibriumRate: { default: equilibriumRate, allowed: rates.allowed.replace('be', 'be a function or'), accepts: (value) => typeof value === 'function' || rates.accepts(value) },
+      equilibriumRate: { default: equilibriumRate, allowed: `be a function, or ${rates.allowed}`, accepts: (value) => typeof value === 'function' || rates.accepts(value) },
     },
     rotation(options: CompleteOptions) {
       const form = { ...options, averaged: options.updateNormDecay > 0 };

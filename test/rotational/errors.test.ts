@@ -123,7 +123,7 @@ describe('options', () => {
     [{ updateNormDecay: -0.1 }, 'updateNormDecay must lie in [0, 1), got -0.1'],
     [{ zeroMean: 0 as never }, 'zeroMean must be true or false, got 0'],
     [{ perNeuron: 'yes' as never }, "perNeuron must be true or false, got 'yes'"],
-    [{ equilibriumRate: 'adam' as never }, "equilibriumRate must be a function or one of 'adamw', 'sgdm', 'lion', got 'adam'"],
+    [{ equilibriumRate: 'adam' as never }, "equilibriumRate must be a function, or be one of 'adamw', 'sgdm', 'lion', got 'adam'"],
     [{ rotation: 0.1 } as never, "unknown option 'rotation'"],
   ])('RotationalAdamW %j', (options, message) => {
     expect(() => new RotationalAdamW({ ...rates, ...options })).toThrow(`RotationalAdamW: ${message}`);
