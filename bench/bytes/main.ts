@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
-const compiler = ["export * from './compiler/program'", "export { defineRule } from './compiler/rule'"];
+const compiler = ["export * from './compiler/program'", "export * from './compiler/rule'"];
 const ops = [...compiler, "export { opsExecutor } from './executors/ops'"];
 const wasm = [...ops, "export { wasmExecutor } from './executors/wasm'", "export * from './executors/wasm-heap'"];
 

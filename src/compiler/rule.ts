@@ -1,5 +1,5 @@
 /** An update rule as its author writes it, and the outputs that the compiler makes of it. */
-import { check, checkNames } from '../check.js';
+import { mapValues } from '../map-values.js';
 import { equal, input, scalar, select, type DeviceDomain, type Expression, type Operand } from './expression.js';
 
 /** What the host knows of one variable at one step; a rule's own hyperparameters stand beside these. */
@@ -54,37 +54,8 @@ export type RuleOptions<Slot extends string = string> = {
 
 export type Rule = Required<Pick<RuleOptions, 'slots' | 'roles'>> & RuleOptions;
 
-const isName = (text: unknown): boolean => typeof text === 'string' && /^[a-zA-Z][a-zA-Z0-9]*$/.test(text);
-
-/**
- * Defines an update rule, once, for every backend.
- *
- * @example
- * const signDescent = defineRule({
- *   name: 'signDescent',
- *   slots: { m: 'element' },
- *   host: ({ learningRate, beta }) => ({ learningRate, beta }),
- *   update: ({ w, g, m }, s) => {
- *     const next = mix(m, g, s.beta);
- *     return { w: sub(w, mul(s.learningRate, sign(next))), m: next };
- *   },
- * });
- * @throws if the name or a slot's name is not made of letters and digits, or a slot's domain is unknown.
- */
-export function defineRule<Slot extends string = never>(options: RuleOptions<Slot>): Rule {
-  checkNames('defineRule', options, ['name', 'slots', 'roles', 'prepare', 'random', 'initial', 'host', 'update']);
-  const { name, slots = {}, roles = {} } = options;
-  check(isName(name), 'defineRule', 'name', 'be letters and digits', name);
-  const owner = `rule ${name}`;
-  for (const [slot, domain] of Object.entries(slots)) {
-    check(isName(slot) && !['w', 'g', 'count'].includes(slot), owner, 'slots', "be named with letters and digits, and not 'w', 'g' or 'count'", slot);
-    check(['element', 'neuron', 'tensor'].includes(domain as string), owner, `slots.${slot}`, "be 'element', 'neuron' or 'tensor'", domain);
-  }
-  for (const [role, slot] of Object.entries(roles)) if (role !== 'momentumDecay') check(Object.hasOwn(slots, slot), owner, `roles.${role}`, 'name a slot', slot);
-  for (const slot of options.random ?? []) check(Object.hasOwn(slots, slot), owner, 'random', 'name slots', slot);
-  check(typeof options.update === 'function', owner, 'update', 'be a function', options.update);
-  return { ...options, slots, roles } as unknown as Rule;
-}
+/** A rule with what its author may leave out. */
+export const makeRule = <Slot extends string = never>(options: RuleOptions<Slot>): Rule => ({ slots: {}, roles: {}, ...options }) as unknown as Rule;
 
 /** Cannot be the name of a rule's scalar. */
 export const COUNT = '#count';
@@ -96,7 +67,7 @@ const scalarsOf = (): Values => new Proxy({}, { get: (_, name: string) => scalar
 export const inputsOf = (rule: Rule): Values => ({
   w: input('w', 'element'),
   g: input('g', 'element'),
-  ...Object.fromEntries(Object.entries(rule.slots).map(([slot, domain]) => [slot, input(slot, domain)])),
+  ...mapValues(rule.slots, (domain, slot) => input(slot, domain)),
 });
 
 /** The new values of a rule's update, for a gradient that may already be scaled by the step-wide stage. */
@@ -106,28 +77,12 @@ export function updateOf(rule: Rule, gradient: Expression): { before: Values; af
   const initial: NewValues = rule.initial?.(before as Parameters<Rule['update']>[0], scalars) ?? {};
   for (const [slot, value] of Object.entries(initial)) before[slot] = select(equal(scalar(COUNT), 0), value, before[slot]);
   const after = rule.update(before as Parameters<Rule['update']>[0], scalars);
-  checkTargets(rule, 'initial', initial, false);
-  checkTargets(rule, 'update', after, true);
   // A slot that has an initial value and no other must keep it past the first step.
-  return { before, after: { ...initialSlots(initial, before), ...after } };
+  return { before, after: { ...mapValues(initial, (_, slot) => before[slot]), ...after } };
 }
 
 /** The new values of a rule's preparation. */
-export function preparationOf(rule: Rule): NewValues | undefined {
-  const values = rule.prepare?.({ w: inputsOf(rule).w }, scalarsOf());
-  if (values) checkTargets(rule, 'prepare', values, true);
-  return values;
-}
-
-/** Throws if a part of a rule gives a value to anything but its slots and, where allowed, the weight. */
-function checkTargets(rule: Rule, part: string, values: NewValues, weight: boolean): void {
-  for (const name of Object.keys(values)) {
-    check(Object.hasOwn(rule.slots, name) || (weight && name === 'w'), `rule ${rule.name}`, part, `give ${weight ? 'w and ' : ''}slots only`, name);
-  }
-}
-
-const initialSlots = (initial: NewValues, before: Values): NewValues =>
-  Object.fromEntries(Object.keys(initial).map((slot) => [slot, before[slot]]));
+export const preparationOf = (rule: Rule): NewValues | undefined => rule.prepare?.({ w: inputsOf(rule).w }, scalarsOf());
 
 /** Every scalar that the rule's expressions may ask for. */
 export function hostScalars(rule: Rule, values: HostValues): Readonly<Record<string, number>> {

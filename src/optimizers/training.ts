@@ -79,13 +79,11 @@ export function startTraining(owner: string, definition: Definition, options: Op
 
   function runPreparations(members: readonly Member[]): boolean {
     const waiting = members.filter(({ entry }) => !entry.prepared);
-    for (const { variable, entry } of waiting) {
-      const { slots, plans, layout } = entry;
-      // A preparation may ask for size, neurons and fanIn.
-      executor().step([{ variable, slots, plan: plans.prepare!, layout, values: layout }]);
-      entry.prepared = true;
-    }
-    return waiting.length > 0;
+    if (waiting.length === 0) return false;
+    // A preparation may ask for size, neurons and fanIn.
+    executor().step(waiting.map(({ variable, entry: { slots, plans, layout } }) => ({ variable, slots, plan: plans.prepare!, layout, values: layout })));
+    for (const { entry } of waiting) entry.prepared = true;
+    return true;
   }
 
   return {

@@ -1,6 +1,6 @@
 /** AdamW. Source: Loshchilov and Hutter, Decoupled weight decay regularization, Algorithm 2 (arXiv 1711.05101). */
 import { add, div, mix, mul, sqrt, square, type Expression } from '../compiler/expression.js';
-import { defineRule, type HostValues, type NewValues, type Rule, type Values } from '../compiler/rule.js';
+import { makeRule, type HostValues, type NewValues, type Rule, type Values } from '../compiler/rule.js';
 import { biasCorrection } from './bias-correction.js';
 import type { Correction } from './correction.js';
 import { decayedStep } from './decayed-step.js';
@@ -31,7 +31,7 @@ export function adamUpdate({ w, ...values }: Record<'w' | 'g' | 'm' | 'v', Expre
 
 /** AdamW, with a correction of its learning rate if one is given. */
 export const adamW = (rrc?: Correction): Rule =>
-  defineRule({
+  makeRule({
     name: 'adamW',
     slots: { ...adamSlots, ...rrc?.slots },
     roles: adamRoles,

@@ -3,7 +3,7 @@
  * only the abstract and captions could be read; the formulas are this library's reading of it.
  */
 import { mix, mul, sign, type DeviceDomain, type Expression } from '../compiler/expression.js';
-import { defineRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
+import { makeRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
 import { biasCorrection } from './bias-correction.js';
 import type { Corrected, Correction } from './correction.js';
 import { decayedStep } from './decayed-step.js';
@@ -55,7 +55,7 @@ export function lionADirection({ rrc }: LionAForm, values: Values, s: Values): {
 export const lionASlots = ({ rrc }: LionAForm): Record<string, DeviceDomain> => ({ m: 'element', ...rrc?.slots });
 
 export const lionA = (form: LionAForm): Rule =>
-  defineRule({
+  makeRule({
     name: 'lionA',
     slots: lionASlots(form),
     roles: { momentum: 'm', momentumDecay: 'beta' },

@@ -3,7 +3,7 @@
  * the rotational step of arXiv 2305.17212 with Lion's direction and no averaging of update norms.
  */
 import { check } from '../check.js';
-import { defineRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
+import { makeRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
 import { rateFunction } from './equilibrium.js';
 import { lionABetas, lionADirection, lionAHost, lionASlots, type LionAForm } from './lion-a.js';
 import { prepareRotation, rotate, rotationSlots, type RotationForm } from './rotation.js';
@@ -22,7 +22,7 @@ export function lionAR(form: LionARForm): Rule {
   const rate = rateFunction('lionAR', form.equilibriumRate);
   const angle = ({ learningRate, weightDecay, beta, rotation: given }: HostValues): number =>
     form.givenRotation ? given : rate({ learningRate, weightDecay, ...(form.equilibriumRate === 'adamw' ? { beta1: beta, beta2: beta } : lionABetas(beta, form.nesterov)) });
-  return defineRule({
+  return makeRule({
     name: 'lionAR',
     slots: { ...lionASlots(form), ...rotationSlots(rotation) },
     roles: { momentum: 'm', momentumDecay: 'beta', norm: 'norm' },

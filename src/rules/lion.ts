@@ -1,9 +1,9 @@
 /** Lion. Source: Chen et al., Symbolic discovery of optimization algorithms, Algorithm 2 (arXiv 2302.06675). */
 import { mix, mul, sign } from '../compiler/expression.js';
-import { defineRule } from '../compiler/rule.js';
+import { makeRule } from '../compiler/rule.js';
 import { decayedStep } from './decayed-step.js';
 
-export const lion = /* @__PURE__ */ defineRule({
+export const lion = /* @__PURE__ */ makeRule({
   name: 'lion',
   slots: { m: 'element' },
   roles: { momentum: 'm', momentumDecay: 'beta2' },

@@ -1,6 +1,6 @@
 /** RAdam. Source: Liu et al., On the variance of the adaptive learning rate and beyond, Algorithm 2 (arXiv 1908.03265). */
 import { less, mul, select } from '../compiler/expression.js';
-import { defineRule, type HostValues } from '../compiler/rule.js';
+import { makeRule, type HostValues } from '../compiler/rule.js';
 import { adamDirection, adamHost, adamRoles, adamSlots } from './adamw.js';
 import { biasCorrection } from './bias-correction.js';
 import { decayedStep } from './decayed-step.js';
@@ -22,7 +22,7 @@ const host = (values: HostValues) => {
   return { ...adam, rectified: Number(rectified), adaptiveStep: rectified ? adam.stepSize * factor : 0, plainStep: values.learningRate / biasCorrection(values.beta1, values.count + 1) };
 };
 
-export const rAdam = /* @__PURE__ */ defineRule({
+export const rAdam = /* @__PURE__ */ makeRule({
   name: 'rAdam',
   slots: adamSlots,
   roles: adamRoles,

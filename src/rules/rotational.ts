@@ -3,7 +3,7 @@
  * Source: Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212) and its authors' code.
  */
 import { add, mix, mul, select, sign, type DeviceDomain, type Expression } from '../compiler/expression.js';
-import { defineRule, type HostValues, type Roles, type Rule, type Values } from '../compiler/rule.js';
+import { makeRule, type HostValues, type Roles, type Rule, type Values } from '../compiler/rule.js';
 import { adamDirection, adamHost, adamRoles, adamSlots } from './adamw.js';
 import { biasCorrection } from './bias-correction.js';
 import { rateFunction, type EquilibriumRate, type EquilibriumValues } from './equilibrium.js';
@@ -32,7 +32,7 @@ type Inner = {
 
 const rotational = (form: RotationalForm, inner: Inner): Rule => {
   const rate = rateFunction(inner.name, form.equilibriumRate);
-  return defineRule({
+  return makeRule({
     name: inner.name,
     slots: { ...inner.slots, ...rotationSlots(form) },
     roles: { ...inner.roles, norm: 'norm' },

@@ -3,7 +3,7 @@
  * Source: Sutskever et al., On the importance of initialization and momentum in deep learning (ICML 2013), section 2.
  */
 import { add, mul, sub, type Expression } from '../compiler/expression.js';
-import { defineRule, type Rule, type Values } from '../compiler/rule.js';
+import { makeRule, type Rule, type Values } from '../compiler/rule.js';
 
 /** m <- momentum m + g; the direction is m, or g + momentum m with Nesterov's look-ahead. */
 export function momentumDirection(g: Expression, m: Expression, s: Values, nesterov: boolean): { direction: Expression; m: Expression } {
@@ -12,7 +12,7 @@ export function momentumDirection(g: Expression, m: Expression, s: Values, neste
 }
 
 export const sgdMomentum = (nesterov: boolean): Rule =>
-  defineRule({
+  makeRule({
     name: nesterov ? 'sgdNesterov' : 'sgdMomentum',
     slots: { m: 'element' },
     roles: { momentum: 'm' },

@@ -4,7 +4,7 @@ import { evaluate } from '../support/evaluate.js';
 import {
   add, constant, div, equal, input, less, lessEqual, maximum, minimum, mix, mul, neuronSum, scalar, select, sign, sqrt, square, sub, tensorSum, type Expression,
 } from '../../src/compiler/expression.js';
-import { defineRule } from '../../src/compiler/rule.js';
+import { defineRule } from '../../src/compiler/define-rule.js';
 
 const w = input('w', 'element');
 const n = input('n', 'neuron');

@@ -6,7 +6,8 @@ import {
 import { layoutOf } from '../../src/compiler/layout.js';
 import type { Plan, Stage } from '../../src/compiler/plan.js';
 import { planPrepare, planStepWide, planUpdate } from '../../src/compiler/program.js';
-import { defineRule, type NewValues, type Values } from '../../src/compiler/rule.js';
+import { defineRule } from '../../src/compiler/define-rule.js';
+import type { NewValues, Values } from '../../src/compiler/rule.js';
 import { adamW } from '../../src/rules/adamw.js';
 import { giAdam } from '../../src/rules/gi-adam.js';
 import { lion } from '../../src/rules/lion.js';

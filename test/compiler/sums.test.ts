@@ -4,7 +4,7 @@ import { abs, mul, neuronSum, square, tensorSum } from '../../src/compiler/expre
 import { layoutOf } from '../../src/compiler/layout.js';
 import { formOf } from '../../src/compiler/print-wasm.js';
 import { planUpdate } from '../../src/compiler/program.js';
-import { defineRule } from '../../src/compiler/rule.js';
+import { defineRule } from '../../src/compiler/define-rule.js';
 import { useBackend } from '../support/backends.js';
 import { runOpsOn } from '../support/differential.js';
 import { runKernel } from '../support/kernel.js';

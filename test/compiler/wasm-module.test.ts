@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { printWasm, type Form } from '../../src/compiler/print-wasm.js';
 import { add, mul, neuronSum, square, sub, tensorSum } from '../../src/compiler/expression.js';
 import { planUpdate } from '../../src/compiler/program.js';
-import { defineRule } from '../../src/compiler/rule.js';
+import { defineRule } from '../../src/compiler/define-rule.js';
 import { encodeModule, simdModule } from '../../src/compiler/wasm-module.js';
 import { unsigned, wasm } from '../../src/compiler/wasm-code.js';
 import { adamW } from '../../src/rules/adamw.js';

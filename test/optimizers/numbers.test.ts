@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scalar } from '../../src/compiler/expression.js';
 import { evaluate } from '../support/evaluate.js';
 import { neuronSum, add, square, tensorSum, mul, sub } from '../../src/compiler/expression.js';
-import { defineRule } from '../../src/compiler/rule.js';
+import { defineRule } from '../../src/compiler/define-rule.js';
 import { AdamW, GIAdam, Lion, RuleOptimizer, SGDMomentum, type FusedOptimizer } from '../../src/optimizers/index.js';
 import { clipFactor as clipFactorOf } from '../../src/rules/global-norm.js';
 import { adamW } from '../reference/adamw.js';

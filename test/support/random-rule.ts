@@ -4,7 +4,8 @@ import {
   abs, add, constant, div, equal, less, lessEqual, maximum, minimum, mix, mul, neg, neuronSum, select, sign, sqrt, square, sub, tensorSum,
   type DeviceDomain, type Expression,
 } from '../../src/compiler/expression.js';
-import { defineRule, type Rule, type Values } from '../../src/compiler/rule.js';
+import { defineRule } from '../../src/compiler/define-rule.js';
+import type { Rule, Values } from '../../src/compiler/rule.js';
 import type { Shape } from './oracle.js';
 
 const arithmetic = { add, sub, mul, div, minimum, maximum, mix, sqrt, abs, neg, sign, square } as const;

@@ -5,7 +5,7 @@ import { sub } from '../../src/compiler/expression.js';
 import { layoutOf } from '../../src/compiler/layout.js';
 import type { Plan } from '../../src/compiler/plan.js';
 import { gradientBuffer, planUpdate, variableBuffer } from '../../src/compiler/program.js';
-import { defineRule } from '../../src/compiler/rule.js';
+import { defineRule } from '../../src/compiler/define-rule.js';
 import { chooseExecutor } from '../../src/executors/choose.js';
 import { isWebGPUBackend } from '../../src/executors/webgpu-bridge.js';
 import { AdamW, Lion, RotationalAdamW, type FusedOptimizer } from '../../src/optimizers/index.js';

@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { sub } from '../../src/compiler/expression.js';
-import { defineRule } from '../../src/compiler/rule.js';
+import { defineRule } from '../../src/compiler/define-rule.js';
 import { chooseExecutor } from '../../src/executors/choose.js';
 import { AdamW, RotationalAdamW, RuleOptimizer, rrc } from '../../src/optimizers/index.js';
 import { UpdateProbe } from '../../src/probes/index.js';

@@ -2,7 +2,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { add, mul, sub } from '../../src/compiler/expression.js';
-import { defineRule, type Rule } from '../../src/compiler/rule.js';
+import { defineRule } from '../../src/compiler/define-rule.js';
+import type { Rule } from '../../src/compiler/rule.js';
 import { AdamW, RuleOptimizer, type FusedOptimizer } from '../../src/optimizers/index.js';
 
 /** w - learningRate g, and the sum of all gradients: on small whole numbers and powers of two float32 makes no error. */
