@@ -455,6 +455,24 @@ describeWebGPU('memory of the optimizer', () => {
     });
   });
 
+  it('gives readings and the factor of a clipped step from several buffers as from one', async () => {
+    const readings = async (): Promise<unknown> => {
+      const pairs = [700, 650, 3].map((size, i) => [variableOf(numbers(size, i + 1), [size], `read${i}`), tf.tensor1d(numbers(size, i + 9))] as const);
+      const probe = new UpdateProbe({ metrics: ['updateNorm', 'gradientNorm'] });
+      const optimizer = new AdamW({ learningRate: 0.01, clipNorm: 1, probe });
+      for (let i = 0; i < 2; i++) step(optimizer, ...pairs);
+      const read = await probe.read();
+      optimizer.dispose();
+      tf.dispose(pairs.flat());
+      return read;
+    };
+    const expected = await readings() as { clipCoefficient: number; variables: Record<string, { gradientNorm: number }> }[];
+    expect(expected[1].clipCoefficient).toBeGreaterThan(0);
+    expect(expected[1].clipCoefficient).toBeLessThan(1);
+    expect(Object.values(expected[1].variables).every(({ gradientNorm }) => gradientNorm > 0)).toBe(true);
+    await withLimits({ maxStorageBufferBindingSize: 4 * 2000 }, async () => expect(await readings()).toEqual(expected));
+  });
+
   it('that does not fit what the device binds is a clear error', async () => {
     await withLimits({ maxStorageBufferBindingSize: 4 * 900 }, () => expect(train(true)).rejects.toThrow(/a step needs \d+ bytes in one buffer; this device binds at most 3600/));
     await withLimits({ maxStorageBufferBindingSize: 4 * 800 }, () => expect(train(false)).rejects.toThrow(/the state of 'variable\d+' needs 3220 bytes in one buffer; this device binds at most 3200/));
