@@ -42,6 +42,8 @@ export function defineRule<Slot extends string = never>(options: RuleOptions<Slo
     });
   return makeRule({
     ...options,
+    slots: slots as RuleOptions<Slot>['slots'],
+    roles,
     prepare: checked('prepare', options.prepare, true),
     initial: checked('initial', options.initial, false),
     update: checked('update', options.update, true)!,

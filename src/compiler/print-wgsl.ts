@@ -130,9 +130,9 @@ fn total(sums: Sums, thread: u32, lane: u32, lanes: u32, stride: u32) -> Sums {
 `;
 
 /** Reads a record into variables; `base` is the expression of its first word. */
-const readRecord = ({ buffers, scalars }: Plan, base: string): string => [
-  ...[...sizes, ...buffers.map((_, i) => `offset${i}`)].map((name, i) => `let ${name} = records[${base} + ${i}];`),
-  ...scalars.map((_, i) => `let scalar${i} = bitcast<f32>(records[${base} + ${sizes.length + buffers.length + i}]);`),
+const readRecord = (plan: Plan, base: string): string => [
+  ...[...sizes, ...plan.buffers.map((_, i) => `offset${i}`)].map((name, i) => `let ${name} = records[${base} + ${i}];`),
+  ...plan.scalars.map((_, i) => `let scalar${i} = bitcast<f32>(records[${base} + ${scalarsAt(plan) + i}]);`),
 ].join('\n');
 
 /** Words of a record. */
@@ -220,17 +220,23 @@ ${variables.map((k) => `if (id.z == ${k}) { sweep${k}(group, thread); }`).join('
 `;
 }
 
-/** Prints a combine: one workgroup a variable adds its partial sums and computes the stages of single values. */
-export function printCombine(plan: Plan, { stages, totals }: Kernel): string {
-  const place = (buffer: Buffer): string => `arena[offset${plan.buffers.indexOf(buffer)}`;
-  const printStage = ({ instructions, stores }: Stage): string => `{
+/** A combine kernel and the number of variables that take it. */
+export type Combine = { readonly plan: Plan; readonly kernel: Kernel; readonly variables: number };
+
+/**
+ * Prints combine kernels as one: one workgroup a variable adds its partial sums and computes the stages of single values.
+ * The variables' records follow each other, as the kernels do.
+ */
+export function printCombine(combines: readonly Combine[]): string {
+  let [first, word] = [0, 0];
+  const branches = combines.map(({ plan, kernel: { stages, totals }, variables }) => {
+    const place = (buffer: Buffer): string => `arena[offset${plan.buffers.indexOf(buffer)}`;
+    const printStage = ({ instructions, stores }: Stage): string => `{
 ${instructions.map((instruction, i) => declare(instruction, i, (buffer) => `${place(buffer)}]`)).join('\n')}
 ${stores.map(({ buffer, value }) => `${place(buffer)}] = v${value};`).join('\n')}
 }`;
-  return `${header(Math.max(1, totals.length))}
-@compute @workgroup_size(${workgroupSize})
-fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-${readRecord(plan, `id.x * ${recordWords(plan)}`)}
+    const branch = `if (id.x >= ${first} && id.x < ${first + variables}) {
+${readRecord(plan, `${word} + (id.x - ${first}) * ${recordWords(plan)}`)}
 var sums: Sums;
 for (var k = thread; k < groups; k += ${workgroupSize}u) { ${totals.map((buffer, s) => `sums[${s}] += ${place(buffer)} + 1 + k];`).join(' ')} }
 let all = total(sums, thread, thread, ${workgroupSize}u, 1u);
@@ -238,6 +244,15 @@ if (thread == 0) {
 ${totals.map((buffer, s) => `${place(buffer)}] = all[${s}];`).join('\n')}
 ${stages.map(printStage).join('\n')}
 }
+}`;
+    first += variables;
+    word += variables * recordWords(plan);
+    return branch;
+  });
+  return `${header(Math.max(1, ...combines.map(({ kernel }) => kernel.totals.length)))}
+@compute @workgroup_size(${workgroupSize})
+fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+${branches.join('\n')}
 }
 `;
 }

@@ -15,6 +15,8 @@ type Kernel = (record: number) => void;
 type Launch = {
   readonly kernel: Kernel;
   readonly sizes: readonly number[];
+  /** Where things stand in the record, in words. */
+  readonly words: ReturnType<typeof recordOf>;
   /** Where the buffers stand that do not outlive a run, and how many bytes at the beginning are sums of the tensor. */
   readonly offsets: ReadonlyMap<Buffer, number>;
   readonly totals: number;
@@ -60,7 +62,8 @@ export function wasmExecutor(heap: WasmHeap): Executor {
         const module = new WebAssembly.Module(printWasm(plan, form, shared));
         return new WebAssembly.Instance(module, { env: { memory } }).exports.step as Kernel;
       });
-      return { kernel, sizes: recordSizes(plan, layout), offsets, totals, record: place(wordBytes * recordOf(plan).words), bytes };
+      const words = recordOf(plan);
+      return { kernel, sizes: recordSizes(plan, layout), words, offsets, totals, record: place(wordBytes * words.words), bytes };
     });
 
   /** Runs a plan's kernel; `outside` gives the addresses of buffers that outlive it. Sums `goOn` from the plan's run before. */
@@ -74,7 +77,7 @@ export function wasmExecutor(heap: WasmHeap): Executor {
     }
     const { address } = region;
     if (!goOn) floats(address, launch.totals / wordBytes).fill(0);
-    const { pointers, scalars, words } = recordOf(plan);
+    const { pointers, scalars, words } = launch.words;
     const record = floats(address + launch.record, words);
     const integers = new Int32Array(record.buffer, record.byteOffset, words);
     integers.set(launch.sizes);
@@ -106,11 +109,13 @@ export function wasmExecutor(heap: WasmHeap): Executor {
         entries.push({ variable, name, at: numbers.length, length });
         for (const value of floats(address, length)) numbers.push(value);
       };
-      jobs.forEach(({ gradient, layout }, i) => {
-        if (!stepWide) return;
-        const g = heap.read(gradient!);
-        run(stepWide.plan, layout, stepWide.values, ({ role }) => (role === 'gradient' ? g : scale), i > 0);
-      });
+      if (stepWide) {
+        const { plan, values } = stepWide;
+        jobs.forEach(({ gradient, layout }, i) => {
+          const g = heap.read(gradient!);
+          run(plan, layout, values, ({ role }) => (role === 'gradient' ? g : scale), i > 0);
+        });
+      }
       for (const { variable, gradient, slots, plan, layout, values } of jobs) {
         // Both may make the memory grow.
         const [w, g] = [heap.borrow(variable), gradient ? heap.read(gradient) : 0];

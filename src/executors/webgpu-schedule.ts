@@ -74,14 +74,14 @@ export function makeSchedule(jobs: readonly Job<Kept>[], stepWide: Plan | undefi
   };
 
   const launch = (arena: Arena, entries: readonly Entry[], code: string, groups: Launch['groups'], bound: readonly number[] = []): void => {
-    const [{ plan }] = entries;
-    const using = (role: Buffer['role']) => (plan.buffers.some((buffer) => buffer.role === role) ? bound : []);
+    const using = (role: Buffer['role']) => (entries[0].plan.buffers.some((buffer) => buffer.role === role) ? bound : []);
     const [weights, gradients] = [using('variable'), using('gradient')];
+    const name = [...new Set(entries.map(({ plan }) => plan.name))].join(' and ');
     align();
-    actions.push({ pipeline: pipelineOf(plan.name, code, weights.length, gradients.length), arena, records: words.length, groups, weights, gradients });
-    for (const entry of entries) {
-      scalars.push({ plan, word: words.length + scalarsAt(plan), index: entry.index });
-      words.push(...wgslSizes(plan, entry.layout, entry.groups), ...entry.offsets, ...plan.scalars.map(() => 0));
+    actions.push({ pipeline: pipelineOf(name, code, weights.length, gradients.length), arena, records: words.length, groups, weights, gradients });
+    for (const { plan, layout, index, offsets, groups: partials } of entries) {
+      scalars.push({ plan, word: words.length + scalarsAt(plan), index });
+      words.push(...wgslSizes(plan, layout, partials), ...offsets, ...plan.scalars.map(() => 0));
     }
   };
 
@@ -108,7 +108,7 @@ export function makeSchedule(jobs: readonly Job<Kept>[], stepWide: Plan | undefi
     const entries = jobs.map(({ layout }, index): Entry =>
       ({ index, plan: stepWide, layout, offsets: offsets.map((offset, i) => offset + (stepWide.buffers[i].role === 'sum' ? before[index] : 0)) }));
     sweep(first, over, entries);
-    launch(first, [{ index: 0, plan: stepWide, layout: jobs[0].layout, offsets, groups }], printCombine(stepWide, combine), [1, 1, 1]);
+    launch(first, [{ index: 0, plan: stepWide, layout: jobs[0].layout, offsets, groups }], printCombine([{ plan: stepWide, kernel: combine, variables: 1 }]), [1, 1, 1]);
   }
 
   const readings: Schedule['readings'][number][] = [];
@@ -154,10 +154,12 @@ export function makeSchedule(jobs: readonly Job<Kept>[], stepWide: Plan | undefi
 
   const phases = Math.max(...runs.map(({ entries: [{ plan }] }) => kernelsOf(plan).length));
   for (let phase = 0; phase < phases; phase++) {
-    for (const { arena, entries } of runs) {
-      const kernel = kernelsOf(entries[0].plan)[phase];
-      if (kernel?.kind === 'sweep') sweep(arena, kernel, entries);
-      else if (kernel) launch(arena, entries, printCombine(entries[0].plan, kernel), [entries.length, 1, 1]);
+    const present = runs.map((run) => ({ ...run, plan: run.entries[0].plan, kernel: kernelsOf(run.entries[0].plan)[phase] })).filter(({ kernel }) => kernel);
+    for (const { arena, kernel, entries } of present) if (kernel.kind === 'sweep') sweep(arena, kernel, entries);
+    for (const [arena, combining] of groupBy(present.filter(({ kernel }) => kernel.kind === 'combine'), (run) => run.arena)) {
+      const entries = combining.flatMap((run) => run.entries);
+      const code = printCombine(combining.map((run) => ({ ...run, variables: run.entries.length })));
+      launch(arena, entries, code, [entries.length, 1, 1]);
     }
   }
   align();

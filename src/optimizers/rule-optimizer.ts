@@ -1,6 +1,7 @@
 import { type serialization } from '@tensorflow/tfjs-core';
 import { check, checkNames, checkNumber } from '../check.js';
 import type { Rule } from '../compiler/rule.js';
+import { mapValues } from '../map-values.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
 import { within } from './schema.js';
@@ -59,7 +60,7 @@ export class RuleOptimizer extends FusedOptimizer {
       {
         weightDecay: 0,
         decoupled: false,
-        hyperparameters: Object.fromEntries(Object.entries(hyperparameters).map(([name, value]) => [name, within('(-Infinity, Infinity)', value)])),
+        hyperparameters: mapValues(hyperparameters, (value) => within('(-Infinity, Infinity)', value)),
         rule: () => rule,
       },
       options,

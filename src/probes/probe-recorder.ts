@@ -1,5 +1,6 @@
 /** A run's readings, kept in order of the steps: for files, for plots, and for comparing runs. */
 import { check, checkCount, checkNames, checkNumber, show } from '../check.js';
+import { mapValues } from '../map-values.js';
 import { drawFigure, type FigureOptions, type PlotLibrary } from './figure.js';
 import { kindOf } from './kind-of.js';
 import { instabilityThreshold, type InstabilityKind } from './thresholds.js';
@@ -277,20 +278,18 @@ export class ProbeRecorder {
 
 /** JSON would make objects of typed arrays. */
 const withPlainLists = (metrics: object): RecordedVariable =>
-  Object.fromEntries(Object.entries(metrics).map(([name, value]) => [name, ArrayBuffer.isView(value) ? Array.from(value as Float32Array) : (value as number | readonly number[])]));
+  mapValues({ ...metrics }, (value: unknown) => (ArrayBuffer.isView(value) ? Array.from(value as Float32Array) : (value as number | readonly number[])));
 
 /** JSON has no other form for these. */
 const texts = new Map([NaN, Infinity, -Infinity].map((value) => [`${value}`, value]));
 
-const mapValues = (value: unknown, f: (leaf: unknown) => unknown): unknown =>
-  Array.isArray(value)
-    ? value.map((item) => mapValues(item, f))
-    : typeof value === 'object' && value !== null
-      ? Object.fromEntries(Object.entries(value).map(([name, item]) => [name, mapValues(item, f)]))
-      : f(value);
+const mapLeaves = (value: unknown, map: (leaf: unknown) => unknown): unknown =>
+  Array.isArray(value) ? value.map((item) => mapLeaves(item, map))
+  : typeof value === 'object' && value !== null ? mapValues(value as Readonly<Record<string, unknown>>, (item) => mapLeaves(item, map))
+  : map(value);
 
-const encode = (step: RecordedStep): unknown => mapValues(step, (leaf) => (typeof leaf === 'number' && !Number.isFinite(leaf) ? `${leaf}` : leaf));
-const decode = (step: unknown): unknown => mapValues(step, (leaf) => (typeof leaf === 'string' ? (texts.get(leaf) ?? leaf) : leaf));
+const encode = (step: RecordedStep): unknown => mapLeaves(step, (leaf) => (typeof leaf === 'number' && !Number.isFinite(leaf) ? `${leaf}` : leaf));
+const decode = (step: unknown): unknown => mapLeaves(step, (leaf) => (typeof leaf === 'string' ? (texts.get(leaf) ?? leaf) : leaf));
 
 const quoted = (cell: unknown): string => {
   const text = `${cell as string | number}`;

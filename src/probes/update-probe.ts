@@ -111,13 +111,17 @@ export class UpdateProbe implements Probe {
     const waiting = this.#waiting;
     this.#waiting = [];
     const found: ProbeReading[] = [];
-    for (const step of waiting) {
-      const sums = await fetchNumbers(step.readings).finally(() => forget(step));
-      const read = step.variables.flatMap((variable) => {
-        const own = sums.get(variable.name);
-        return own ? [[variable.name, this.#metricsOf(variable, own)] as const] : [];
-      });
-      found.push({ step: step.step, clipCoefficient: sums.get(undefined)?.gradientScale[0] ?? 1, variables: Object.fromEntries(read) });
+    try {
+      for (const { step, variables, readings } of waiting) {
+        const sums = await fetchNumbers(readings);
+        const read = variables.flatMap((variable) => {
+          const own = sums.get(variable.name);
+          return own ? [[variable.name, this.#metricsOf(variable, own)] as const] : [];
+        });
+        found.push({ step, clipCoefficient: sums.get(undefined)?.gradientScale[0] ?? 1, variables: Object.fromEntries(read) });
+      }
+    } finally {
+      waiting.forEach(forget);
     }
     return found;
   }

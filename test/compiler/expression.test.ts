@@ -94,4 +94,7 @@ describe('defineRule', () => {
   ])('%s', (_, make, message) => {
     expect(make).toThrow(message);
   });
+  it('parts that are given as undefined are left out', () => {
+    expect(defineRule({ name: 'r', slots: undefined, roles: undefined, update })).toMatchObject({ slots: {}, roles: {} });
+  });
 });

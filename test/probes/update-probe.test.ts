@@ -1,7 +1,7 @@
 /** Every fused metric against float64 from copies of the weights, on every backend and executor. */
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
-import { describe, expect, it, test } from 'vitest';
+import { describe, expect, it, test, vi } from 'vitest';
 import { AdamW, GIAdam, Lion, LionAR, RotationalAdamW, RuleOptimizer, SGDMomentum, type FusedOptimizer } from '../../src/optimizers/index.js';
 import { UpdateProbe, type MetricName } from '../../src/probes/index.js';
 import { defineRule, mul, sub } from '../../src/rules/index.js';
@@ -177,6 +177,25 @@ describe('on wasm', () => {
     const [first, second] = await probe.read();
     expect(first.variables[variable.name].gradientNorm).toBeNaN();
     expect(second.variables[variable.name].gradientNorm).toBe(Infinity);
+  });
+
+  test('readings that cannot be fetched are an error, and leave no tensor behind', async () => {
+    await tf.setBackend('wasm');
+    const variable = tf.variable(tf.ones([3]));
+    const gradient = tf.ones([3]);
+    const probe = new UpdateProbe();
+    const optimizer = new GIAdam({ learningRate: 0.1, probe });
+    optimizer.applyGradients({ [variable.name]: gradient });
+    await probe.read();
+    const { numTensors } = tf.memory();
+    for (let i = 0; i < 3; i++) optimizer.applyGradients({ [variable.name]: gradient });
+    const data = vi.spyOn(tf.Tensor.prototype, 'data').mockRejectedValueOnce(new Error('gone'));
+    await expect(probe.read()).rejects.toThrow('the readings of a step cannot be fetched: gone');
+    data.mockRestore();
+    expect(tf.memory().numTensors).toBe(numTensors);
+    expect(await probe.read()).toEqual([]);
+    optimizer.dispose();
+    tf.dispose([variable, gradient]);
   });
 
   test("LionAR's angle is the same at every step; its centring is no update", async () => {

@@ -88,12 +88,12 @@ describeWebGPU('a step asks the device', () => {
 
 describeWebGPU('steps that a probe watches', () => {
   const layers = [[40, 5], [5], [9, 50], [50], [3, 3, 5, 7], [7]];
-  it.each<[string, number, (probe?: UpdateProbe) => FusedOptimizer]>([
-    ['AdamW', 1, (probe) => new AdamW({ learningRate: 0.01, probe })],
-    ['AdamW that clips', 1, (probe) => new AdamW({ learningRate: 0.01, clipNorm: 1, probe })],
-    ['Lion', 1, (probe) => new Lion({ learningRate: 0.001, probe })],
-    ['RotationalAdamW', 2, (probe) => new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, probe })],
-  ])('of %s take one small dispatch more for each of %i rules, and nothing is fetched before it is asked for', async (_, rules, make) => {
+  it.each<[string, (probe?: UpdateProbe) => FusedOptimizer]>([
+    ['AdamW', (probe) => new AdamW({ learningRate: 0.01, probe })],
+    ['AdamW that clips', (probe) => new AdamW({ learningRate: 0.01, clipNorm: 1, probe })],
+    ['Lion', (probe) => new Lion({ learningRate: 0.001, probe })],
+    ['RotationalAdamW', (probe) => new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, probe })],
+  ])('of %s take one small dispatch more, and nothing is fetched before it is asked for', async (_, make) => {
     const counter = countCalls(backend().device);
     const probe = new UpdateProbe({ metrics: ['relativeUpdate', 'angularUpdate', 'gradientNorm'] });
     const [plain, probed] = [make(), make(probe)].map((optimizer) => {
@@ -106,7 +106,7 @@ describeWebGPU('steps that a probe watches', () => {
       end();
       return calls;
     });
-    expect(probed.dispatches).toBe(plain.dispatches + rules);
+    expect(probed.dispatches).toBe(plain.dispatches + 1);
     expect([plain.maps, probed.maps]).toEqual([0, 0]);
     await backend().queue.onSubmittedWorkDone();
     counter.stop();
