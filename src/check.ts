@@ -2,10 +2,22 @@
 
 /** Text of a value for an error message. */
 export const show = (value: unknown): string =>
-  typeof value === 'string' ? `'${value}'` : typeof value === 'function' ? 'a function' : Array.isArray(value) ? `[${value.map(show)}]` : `${value}`;
+  typeof value === 'string'
+    ? `'${value}'`
+    : typeof value === 'function'
+      ? 'a function'
+      : Array.isArray(value)
+        ? `[${value.map(show)}]`
+        : `${value}`;
 
 /** Throws unless `valid`: "AdamW: beta2 must lie in [0, 1), got 1.2". */
-export function check(valid: boolean, owner: string, option: string, allowed: string, value: unknown): asserts valid {
+export function check(
+  valid: boolean,
+  owner: string,
+  option: string,
+  allowed: string,
+  value: unknown,
+): asserts valid {
   if (!valid) throw new Error(`${owner}: ${option} must ${allowed}, got ${show(value)}`);
 }
 
@@ -13,24 +25,51 @@ export function check(valid: boolean, owner: string, option: string, allowed: st
 export function isWithin(value: unknown, interval: string): value is number {
   const [low, high] = interval.slice(1, -1).split(',').map(Number);
   const number = value as number;
-  return Number.isFinite(value) && (interval[0] === '[' ? number >= low : number > low) && (interval.at(-1) === ']' ? number <= high : number < high);
+  return (
+    Number.isFinite(value) &&
+    (interval[0] === '[' ? number >= low : number > low) &&
+    (interval.at(-1) === ']' ? number <= high : number < high)
+  );
 }
 
 /** Throws unless `value` is a finite number in the interval. */
-export function checkNumber(owner: string, option: string, value: unknown, interval: string): asserts value is number {
+export function checkNumber(
+  owner: string,
+  option: string,
+  value: unknown,
+  interval: string,
+): asserts value is number {
   check(isWithin(value, interval), owner, option, `lie in ${interval}`, value);
 }
 
 /** Throws unless `value` is a whole number of at least `least`. */
-export function checkCount(owner: string, option: string, value: unknown, least = 0): asserts value is number {
-  check(Number.isSafeInteger(value) && (value as number) >= least, owner, option, `be a whole number of at least ${least}`, value);
+export function checkCount(
+  owner: string,
+  option: string,
+  value: unknown,
+  least = 0,
+): asserts value is number {
+  check(
+    Number.isSafeInteger(value) && (value as number) >= least,
+    owner,
+    option,
+    `be a whole number of at least ${least}`,
+    value,
+  );
 }
 
 /** Throws if `options` is not an object or has a name outside `names`: a misspelt option must not pass for its default. */
 export function checkNames(owner: string, options: unknown, names: readonly string[]): void {
   const list = names.join(', ');
-  check(options !== null && typeof options === 'object', owner, 'options', `be an object with ${list}`, options);
+  check(
+    options !== null && typeof options === 'object',
+    owner,
+    'options',
+    `be an object with ${list}`,
+    options,
+  );
   for (const name of Object.keys(options as object)) {
-    if (!names.includes(name)) throw new Error(`${owner}: unknown option ${show(name)}, allowed are ${list}`);
+    if (!names.includes(name))
+      throw new Error(`${owner}: unknown option ${show(name)}, allowed are ${list}`);
   }
 }

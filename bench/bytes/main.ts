@@ -5,17 +5,29 @@ import { build } from 'esbuild';
 
 const compiler = ["export * from './compiler/program'", "export * from './compiler/rule'"];
 const ops = [...compiler, "export { opsExecutor } from './executors/ops'"];
-const wasm = [...ops, "export { wasmExecutor } from './executors/wasm'", "export * from './executors/wasm-heap'"];
+const wasm = [
+  ...ops,
+  "export { wasmExecutor } from './executors/wasm'",
+  "export * from './executors/wasm-heap'",
+];
 
 const imports: readonly (readonly [name: string, code: readonly string[]])[] = [
   ['rules and plans', compiler],
   ['+ printer and executor for tfjs operations', ops],
   ['+ printer and executor for WebAssembly', wasm],
-  ['+ printer and executor for WebGPU', [...wasm, "export { chooseExecutor } from './executors/choose'"]],
+  [
+    '+ printer and executor for WebGPU',
+    [...wasm, "export { chooseExecutor } from './executors/choose'"],
+  ],
   ['+ base of all optimizers', ["export { FusedOptimizer } from './optimizers/optimizer'"]],
   ['AdamW', ["export { AdamW } from './optimizers/index'"]],
   ['LionAR', ["export { LionAR } from './optimizers/index'"]],
-  ['the ten optimizers', ["export { AdamW, GIAdam, LionA, LionAR, Lion, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, SGDMomentum } from './optimizers/index'"]],
+  [
+    'the ten optimizers',
+    [
+      "export { AdamW, GIAdam, LionA, LionAR, Lion, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, SGDMomentum } from './optimizers/index'",
+    ],
+  ],
   ['linearWarmup', ["export { linearWarmup } from './schedules/index'"]],
 ];
 
@@ -24,7 +36,12 @@ const resolveDir = fileURLToPath(new URL('../../src', import.meta.url));
 async function bundle(code: readonly string[]): Promise<Uint8Array> {
   const { outputFiles } = await build({
     stdin: { contents: code.join('\n'), resolveDir, loader: 'ts' },
-    bundle: true, minify: true, format: 'esm', target: 'es2022', write: false, external: ['@tensorflow/*'],
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    target: 'es2022',
+    write: false,
+    external: ['@tensorflow/*'],
   });
   return outputFiles[0].contents;
 }
@@ -32,5 +49,7 @@ async function bundle(code: readonly string[]): Promise<Uint8Array> {
 console.log(`${''.padEnd(46)}minified      gzip`);
 for (const [name, code] of imports) {
   const bytes = await bundle(code);
-  console.log(`${name.padEnd(46)}${String(bytes.length).padStart(8)}${String(gzipSync(bytes, { level: 9 }).length).padStart(10)}`);
+  console.log(
+    `${name.padEnd(46)}${String(bytes.length).padStart(8)}${String(gzipSync(bytes, { level: 9 }).length).padStart(10)}`,
+  );
 }

@@ -17,7 +17,13 @@ const path = fileURLToPath(new URL('../data/fashion-mnist-5000-14x14.bin', impor
 
 /** The first images of the subset of Fashion-MNIST. */
 export async function readImages(samples: number): Promise<Images> {
-  check(Number.isSafeInteger(samples) && samples >= 1 && samples <= images, 'study', '--samples', `be a whole number from 1 to ${images}`, samples);
+  check(
+    Number.isSafeInteger(samples) && samples >= 1 && samples <= images,
+    'study',
+    '--samples',
+    `be a whole number from 1 to ${images}`,
+    samples,
+  );
   const bytes = await readFile(path);
   const labels = bytes.subarray(images * features, images * features + samples);
   const targets = new Float32Array(samples * classes);

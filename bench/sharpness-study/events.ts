@@ -34,7 +34,9 @@ export const leastRise = 1.25;
 export const lateSteps = 50;
 
 export function eventsOf(recorder: ProbeRecorder): Events {
-  const [losses, sharpness, thresholds] = ['loss', 'sharpness', 'threshold'].map((name) => recorder.series(name));
+  const [losses, sharpness, thresholds] = ['loss', 'sharpness', 'threshold'].map((name) =>
+    recorder.series(name),
+  );
   const thresholdAt = new Map(thresholds.map(({ x, y }) => [x, y]));
   const divergedAt = losses.find(({ y }) => hasDiverged(y, losses[0].y))?.x;
   return {
@@ -47,7 +49,8 @@ export function eventsOf(recorder: ProbeRecorder): Events {
 }
 
 // Not `loss >= ...`: NaN has diverged too.
-export const hasDiverged = (loss: number, firstLoss: number): boolean => !(loss < divergence * firstLoss);
+export const hasDiverged = (loss: number, firstLoss: number): boolean =>
+  !(loss < divergence * firstLoss);
 
 /** The largest rise, as a ratio, that the loss recovered from. */
 function catapultOf(losses: readonly Point[]): Catapult | undefined {
@@ -57,7 +60,8 @@ function catapultOf(losses: readonly Point[]): Catapult | undefined {
   losses.forEach(({ x, y }, i) => {
     before = Math.min(before, y);
     const rise = y / before;
-    if (rise >= leastRise && lowestAfter[i] < before && rise > (best ? best.peak / best.before : 1)) best = { step: x, before, peak: y };
+    if (rise >= leastRise && lowestAfter[i] < before && rise > (best ? best.peak / best.before : 1))
+      best = { step: x, before, peak: y };
   });
   return best;
 }
@@ -65,7 +69,11 @@ function catapultOf(losses: readonly Point[]): Catapult | undefined {
 /** The lowest loss from each step on. */
 function lowestFrom(losses: readonly Point[]): number[] {
   let lowest = Infinity;
-  return losses.map(({ y }) => y).reverse().map((loss) => (lowest = Math.min(lowest, loss))).reverse();
+  return losses
+    .map(({ y }) => y)
+    .reverse()
+    .map((loss) => (lowest = Math.min(lowest, loss)))
+    .reverse();
 }
 
 function lateMedian(points: readonly Point[]): number {

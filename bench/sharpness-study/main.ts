@@ -16,9 +16,13 @@ await runFromCommandLine(async () => {
   }
   await useBackend(settings.backend);
   const progress = showProgress({ runs: experiments.length, steps: settings.steps });
-  const study = await runStudy(settings, progress).finally(progress.stop).finally(() => stopBackend(settings.backend));
+  const study = await runStudy(settings, progress)
+    .finally(progress.stop)
+    .finally(() => stopBackend(settings.backend));
   await writeReport(study, settings.report);
   const { runs } = study;
   const seconds = runs.reduce((sum, run) => sum + run.seconds, 0);
-  process.stdout.write(`\n${textTable(header, runs.map(cells))}\n\n${seconds.toFixed(0)} seconds. Plots: ${settings.report}/sharpness.html\n`);
+  process.stdout.write(
+    `\n${textTable(header, runs.map(cells))}\n\n${seconds.toFixed(0)} seconds. Plots: ${settings.report}/sharpness.html\n`,
+  );
 });

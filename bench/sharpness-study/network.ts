@@ -21,12 +21,18 @@ export class Network {
   readonly #transposedInputs: tf.Tensor2D;
   readonly #targets: tf.Tensor2D;
 
-  constructor({ samples, inputs, targets }: Images, parametrization: Parametrization, width: number, seed: number) {
+  constructor(
+    { samples, inputs, targets }: Images,
+    parametrization: Parametrization,
+    width: number,
+    seed: number,
+  ) {
     const next = normal(seed);
     const widths = [features, ...Array.from({ length: hiddenLayers }, () => width), classes];
     this.variables = widths.slice(1).map((fanOut, layer) => {
       const fanIn = widths[layer];
-      const deviation = layer < hiddenLayers ? Math.sqrt(2 / fanIn) : lastDeviation[parametrization](fanIn);
+      const deviation =
+        layer < hiddenLayers ? Math.sqrt(2 / fanIn) : lastDeviation[parametrization](fanIn);
       const values = Float32Array.from({ length: fanIn * fanOut }, () => next() * deviation);
       return tf.tidy(() => tf.variable(tf.tensor2d(values, [fanIn, fanOut])));
     });
@@ -38,11 +44,15 @@ export class Network {
   /** Half the squared distance to the target, mean over the images. */
   readonly loss = (): tf.Scalar => {
     const [first, ...later] = this.variables as unknown as tf.Tensor2D[];
-    const output = later.reduce((x, weights) => matmul(tf.relu(x), weights), productWith(this.#inputs, this.#transposedInputs)(first));
+    const output = later.reduce(
+      (x, weights) => matmul(tf.relu(x), weights),
+      productWith(this.#inputs, this.#transposedInputs)(first),
+    );
     return tf.mul(0.5, tf.mean(tf.sum(tf.squaredDifference(output, this.#targets), 1)));
   };
 
   dispose(): void {
-    for (const tensor of [...this.variables, this.#inputs, this.#transposedInputs, this.#targets]) tensor.dispose();
+    for (const tensor of [...this.variables, this.#inputs, this.#transposedInputs, this.#targets])
+      tensor.dispose();
   }
 }

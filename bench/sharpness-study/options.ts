@@ -49,7 +49,13 @@ export const help = `Follows loss and sharpness of full-batch gradient descent o
 export function parseOptions(args: string[]): Settings | undefined {
   const { help, report, backend, ...values } = parse(args);
   if (help) return undefined;
-  check((backendNames as string[]).includes(backend), 'study', '--backend', `be one of ${backendNames.join(', ')}`, backend);
+  check(
+    (backendNames as string[]).includes(backend),
+    'study',
+    '--backend',
+    `be one of ${backendNames.join(', ')}`,
+    backend,
+  );
   return {
     seed: wholeNumber('--seed', values.seed, 0, 2 ** 31 - 1),
     steps: wholeNumber('--steps', values.steps, 1),
@@ -65,7 +71,12 @@ function parse(args: string[]) {
   try {
     return parseArgs({ args, options: flags }).values;
   } catch (error) {
-    throw new Error(`study: ${(error as Error).message}. Allowed are ${Object.keys(flags).map((flag) => `--${flag}`).join(', ')}`, { cause: error });
+    throw new Error(
+      `study: ${(error as Error).message}. Allowed are ${Object.keys(flags)
+        .map((flag) => `--${flag}`)
+        .join(', ')}`,
+      { cause: error },
+    );
   }
 }
 
@@ -73,6 +84,12 @@ function wholeNumber(flag: string, text: string, least: number, most = Infinity)
   // Number('') is 0 and would pass for a seed.
   const value = text.trim() === '' ? NaN : Number(text);
   const allowed = most === Infinity ? `of at least ${least}` : `from ${least} to ${most}`;
-  check(Number.isSafeInteger(value) && value >= least && value <= most, 'study', flag, `be a whole number ${allowed}`, text);
+  check(
+    Number.isSafeInteger(value) && value >= least && value <= most,
+    'study',
+    flag,
+    `be a whole number ${allowed}`,
+    text,
+  );
   return value;
 }

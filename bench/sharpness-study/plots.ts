@@ -13,11 +13,21 @@ interface Curve {
 const width = 720;
 
 /** Loss, and sharpness with the line 2 / eta, as SVG documents; a gray line marks the crossing and the peak of a catapult. */
-export function drawRun({ recorder, crossedAt, catapult }: Run): { loss: string; sharpness: string } {
+export function drawRun({ recorder, crossedAt, catapult }: Run): {
+  loss: string;
+  sharpness: string;
+} {
   const steps = [...new Set([crossedAt, catapult?.step])].filter((step) => step !== undefined);
   return {
     loss: drawCurves('loss', [{ name: 'loss', points: recorder.series('loss') }], steps),
-    sharpness: drawCurves('sharpness', [{ name: 'sharpness', points: recorder.series('sharpness'), dots: true }, { name: '2 / eta', points: recorder.series('threshold'), dashed: true }], steps),
+    sharpness: drawCurves(
+      'sharpness',
+      [
+        { name: 'sharpness', points: recorder.series('sharpness'), dots: true },
+        { name: '2 / eta', points: recorder.series('threshold'), dashed: true },
+      ],
+      steps,
+    ),
   };
 }
 
@@ -41,11 +51,28 @@ function drawCurves(axis: string, curves: readonly Curve[], steps: readonly numb
         // A logarithmic axis has no place for a sharpness below 0, nor for a loss that is not finite.
         const shown = points.filter(({ y }) => Number.isFinite(y) && y > 0);
         return [
-          Plot.line(shown, { x: 'x', y: 'y', stroke: () => name, strokeWidth: 1.5, ...(dashed && { strokeDasharray: '5 3' }) }),
+          Plot.line(shown, {
+            x: 'x',
+            y: 'y',
+            stroke: () => name,
+            strokeWidth: 1.5,
+            ...(dashed && { strokeDasharray: '5 3' }),
+          }),
           dots ? Plot.dot(shown, { x: 'x', y: 'y', fill: () => name, r: 2 }) : undefined,
         ];
       }),
-      names.length > 1 ? names.map((name, i) => Plot.text([name], { frameAnchor: 'top-right', dx: -8, dy: 8 + 16 * i, fontSize: 12, fontWeight: 'bold', fill: () => name })) : undefined,
+      names.length > 1
+        ? names.map((name, i) =>
+            Plot.text([name], {
+              frameAnchor: 'top-right',
+              dx: -8,
+              dy: 8 + 16 * i,
+              fontSize: 12,
+              fontWeight: 'bold',
+              fill: () => name,
+            }),
+          )
+        : undefined,
     ],
   });
   svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');

@@ -6,7 +6,10 @@ import * as tf from '@tensorflow/tfjs-core';
  *
  * @param transposed A', so that no step transposes it again.
  */
-export function productWith(a: tf.Tensor2D, transposed: tf.Tensor2D): (w: tf.Tensor2D) => tf.Tensor2D {
+export function productWith(
+  a: tf.Tensor2D,
+  transposed: tf.Tensor2D,
+): (w: tf.Tensor2D) => tf.Tensor2D {
   return tf.customGrad((w) => ({
     value: tf.matMul(a, w as tf.Tensor2D),
     gradFunc: (dy) => productWith(transposed, a)(dy as tf.Tensor2D),

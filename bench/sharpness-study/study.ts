@@ -20,7 +20,11 @@ export interface Study {
   runs: Run[];
 }
 
-export async function runStudy(settings: Settings, progress: Pick<Progress, 'step' | 'skip'>, chosen: readonly Experiment[] = experiments): Promise<Study> {
+export async function runStudy(
+  settings: Settings,
+  progress: Pick<Progress, 'step' | 'skip'>,
+  chosen: readonly Experiment[] = experiments,
+): Promise<Study> {
   const { report: _, ...config } = settings;
   const { seed, steps, width, every } = config;
   const images = await readImages(config.samples);
@@ -28,9 +32,17 @@ export async function runStudy(settings: Settings, progress: Pick<Progress, 'ste
   for (const experiment of chosen) {
     const name = nameOf(experiment);
     const start = performance.now();
-    const training = await train(experiment, { images, width, seed, steps, every }, (step, loss) => progress.step({ name }, step, loss));
+    const training = await train(experiment, { images, width, seed, steps, every }, (step, loss) =>
+      progress.step({ name }, step, loss),
+    );
     progress.skip(steps - training.recorder.steps.length);
-    runs.push({ name, ...experiment, ...training, ...eventsOf(training.recorder), seconds: (performance.now() - start) / 1000 });
+    runs.push({
+      name,
+      ...experiment,
+      ...training,
+      ...eventsOf(training.recorder),
+      seconds: (performance.now() - start) / 1000,
+    });
   }
   return { config, runs };
 }

@@ -19,7 +19,8 @@ export interface Setup {
 /** By then warmups and catapults are mostly over. */
 export const earlySteps = 100;
 
-const measuresAt = (step: number, every: number): boolean => step % (step < earlySteps ? every : 2 * every) === 0;
+const measuresAt = (step: number, every: number): boolean =>
+  step % (step < earlySteps ? every : 2 * every) === 0;
 
 export interface Training {
   initialSharpness: number;
@@ -35,7 +36,11 @@ const firstTolerance = 1e-3;
 const tolerance = 1e-2;
 
 /** Gradient descent on all images at once; the weights and the sharpness that it starts with are the seed's. */
-export async function train(experiment: Experiment, { images, width, seed, steps, every }: Setup, onStep: (step: number, loss: number) => void): Promise<Training> {
+export async function train(
+  experiment: Experiment,
+  { images, width, seed, steps, every }: Setup,
+  onStep: (step: number, loss: number) => void,
+): Promise<Training> {
   const { parametrization, c, warmupSteps } = experiment;
   const network = new Network(images, parametrization, width, seed);
   const { loss, variables } = network;
@@ -43,19 +48,25 @@ export async function train(experiment: Experiment, { images, width, seed, steps
   try {
     const first = await sharpness(loss, variables, { tolerance: firstTolerance });
     const peakRate = c / first.value;
-    const schedule = warmupSteps > 0 ? linearWarmup({ peak: peakRate, warmupSteps }) : constant(peakRate);
+    const schedule =
+      warmupSteps > 0 ? linearWarmup({ peak: peakRate, warmupSteps }) : constant(peakRate);
     const optimizer = new SGDMomentum({ learningRate: schedule, momentum: 0 });
     try {
       let measured = first;
       let firstLoss: number | undefined;
       for (let step = 0; step < steps; step++) {
         const measures = measuresAt(step, every);
-        if (measures && step > 0) measured = await sharpness(loss, variables, { tolerance, start: measured.vector });
+        if (measures && step > 0)
+          measured = await sharpness(loss, variables, { tolerance, start: measured.vector });
         const learningRate = optimizer.currentLearningRate;
         const cost = optimizer.minimize(loss, true, variables)!;
         const [value] = await cost.data();
         cost.dispose();
-        recorder.log(step, { loss: value, learningRate, ...(measures && { sharpness: measured.value }) });
+        recorder.log(step, {
+          loss: value,
+          learningRate,
+          ...(measures && { sharpness: measured.value }),
+        });
         onStep(step, value);
         firstLoss ??= value;
         if (hasDiverged(value, firstLoss)) break;

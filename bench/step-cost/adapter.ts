@@ -10,10 +10,20 @@ async function findAdapter(): Promise<Adapter> {
   const { info } = (await navigator.gpu.requestAdapter())!;
   const { vendor, architecture, device, description } = info;
   stopWebGPU();
-  return { vendor, architecture, device, description, software: info.isFallbackAdapter || softwareDrivers.test(`${architecture} ${device} ${description}`) };
+  return {
+    vendor,
+    architecture,
+    device,
+    description,
+    software:
+      info.isFallbackAdapter || softwareDrivers.test(`${architecture} ${device} ${description}`),
+  };
 }
 
-const answer = await findAdapter().then((adapter) => ({ adapter }), (error: Error) => ({ error: error.message }));
+const answer = await findAdapter().then(
+  (adapter) => ({ adapter }),
+  (error: Error) => ({ error: error.message }),
+);
 console.log(JSON.stringify(answer));
 // Dawn would keep the process alive.
 process.exit();

@@ -5,7 +5,13 @@ import { findAdapter, thisMachine } from './machine.js';
 import { compileNative, type NativeProgram } from './native.js';
 import { Player, scriptProgram } from './player.js';
 import type { Counts, Round } from './protocol.js';
-import { figures, ratiosOf, type BenchResult, type CaseResult, type SubjectResult } from './results.js';
+import {
+  figures,
+  ratiosOf,
+  type BenchResult,
+  type CaseResult,
+  type SubjectResult,
+} from './results.js';
 import { comparisons, subjects, type Subject, type Target } from './subjects.js';
 
 export type BenchSettings = {
@@ -26,16 +32,31 @@ export type Listener = {
   readonly finished?: (result: CaseResult, all: BenchResult) => void | Promise<void>;
 };
 
-export async function runBench({ cases, targets, ...times }: BenchSettings, { doing, finished }: Listener = {}): Promise<BenchResult> {
-  const chosen = subjects.filter((subject) => subject.targets.some((target) => targets.includes(target)));
-  const adapter = targets.some((target) => target === 'webgpu' || target === 'gpu') ? await findAdapter() : undefined;
+export async function runBench(
+  { cases, targets, ...times }: BenchSettings,
+  { doing, finished }: Listener = {},
+): Promise<BenchResult> {
+  const chosen = subjects.filter((subject) =>
+    subject.targets.some((target) => targets.includes(target)),
+  );
+  const adapter = targets.some((target) => target === 'webgpu' || target === 'gpu')
+    ? await findAdapter()
+    : undefined;
   const native = chosen.some((subject) => 'native' in subject) ? compileNative() : undefined;
   const results: CaseResult[] = [];
-  const all: BenchResult = { machine: thisMachine({ compiler: native?.compiler, adapter }), settings: times, cases: results };
+  const all: BenchResult = {
+    machine: thisMachine({ compiler: native?.compiler, adapter }),
+    settings: times,
+    cases: results,
+  };
   for (const item of cases) {
     const size = parametersOf(item);
-    const fitting = chosen.filter(({ parameters: [least, most] = [0, Infinity] }) => least <= size && size <= most);
-    const result = await runCase(item, fitting, native, times, (text) => doing?.(`${item.name}: ${text}`));
+    const fitting = chosen.filter(
+      ({ parameters: [least, most] = [0, Infinity] }) => least <= size && size <= most,
+    );
+    const result = await runCase(item, fitting, native, times, (text) =>
+      doing?.(`${item.name}: ${text}`),
+    );
     results.push(result);
     await finished?.(result, all);
   }
@@ -43,7 +64,15 @@ export async function runBench({ cases, targets, ...times }: BenchSettings, { do
 }
 
 /** A subject in the course of a case. */
-type Entry = { readonly subject: Subject; readonly player: Player | undefined; readonly rounds: Round[]; bytes?: number; first?: number; counts?: Counts; status: string };
+type Entry = {
+  readonly subject: Subject;
+  readonly player: Player | undefined;
+  readonly rounds: Round[];
+  bytes?: number;
+  first?: number;
+  counts?: Counts;
+  status: string;
+};
 
 type Times = Omit<BenchSettings, 'cases' | 'targets'>;
 
@@ -51,13 +80,25 @@ type Times = Omit<BenchSettings, 'cases' | 'targets'>;
 const slowStep = 2000;
 const slowRounds = 2;
 
-async function runCase(item: Case, chosen: readonly Subject[], native: NativeProgram | undefined, { rounds, milliseconds, warmupMilliseconds }: Times, doing: (text: string) => void): Promise<CaseResult> {
+async function runCase(
+  item: Case,
+  chosen: readonly Subject[],
+  native: NativeProgram | undefined,
+  { rounds, milliseconds, warmupMilliseconds }: Times,
+  doing: (text: string) => void,
+): Promise<CaseResult> {
   const parameters = parametersOf(item);
   const entries = chosen.map((subject): Entry => {
-    if (parameters > (subject.tooSlowAbove ?? Infinity)) return { subject, player: undefined, rounds: [], status: 'left out: a step takes too long' };
-    const program = 'start' in subject ? scriptProgram(subject.name) : native && { file: native.file, args: [subject.native] };
+    if (parameters > (subject.tooSlowAbove ?? Infinity))
+      return { subject, player: undefined, rounds: [], status: 'left out: a step takes too long' };
+    const program =
+      'start' in subject
+        ? scriptProgram(subject.name)
+        : native && { file: native.file, args: [subject.native] };
     // All programs load at once; from then on one works at a time.
-    return program ? { subject, player: new Player(program), rounds: [], status: 'ok' } : { subject, player: undefined, rounds: [], status: 'left out: no C compiler is found' };
+    return program
+      ? { subject, player: new Player(program), rounds: [], status: 'ok' }
+      : { subject, player: undefined, rounds: [], status: 'left out: no C compiler is found' };
   });
   /** Lets each subject that still runs do something; what it throws becomes its status. */
   const inTurn = async (action: (entry: Entry, player: Player) => Promise<void>): Promise<void> => {
@@ -93,14 +134,27 @@ async function runCase(item: Case, chosen: readonly Subject[], native: NativePro
   } finally {
     await Promise.all(entries.map(({ player }) => player?.end()));
   }
-  const results = entries.map(({ subject, status, rounds: done, bytes, counts }): SubjectResult => ({
-    subject: subject.name, status, ...(status === 'ok' ? figures(done, parameters, bytes) : {}), counts, rounds: done,
-  }));
-  return { case: item.name, tensors: item.shapes.length, parameters, ratios: ratiosOf(comparisons, results), subjects: results };
+  const results = entries.map(
+    ({ subject, status, rounds: done, bytes, counts }): SubjectResult => ({
+      subject: subject.name,
+      status,
+      ...(status === 'ok' ? figures(done, parameters, bytes) : {}),
+      counts,
+      rounds: done,
+    }),
+  );
+  return {
+    case: item.name,
+    tensors: item.shapes.length,
+    parameters,
+    ratios: ratiosOf(comparisons, results),
+    subjects: results,
+  };
 }
 
 /** A machine that swaps, or ends other programs, gives no figures. */
 function checkMemory(bytes: number): void {
   const [needed, free] = [bytes, freemem()].map((amount) => (amount / 1e9).toFixed(1));
-  if (bytes > freemem()) throw new Error(`left out: it needs ${needed} GB of memory, ${free} GB are free`);
+  if (bytes > freemem())
+    throw new Error(`left out: it needs ${needed} GB of memory, ${free} GB are free`);
 }

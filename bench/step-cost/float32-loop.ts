@@ -11,7 +11,12 @@ const [learningRate, beta1, beta2, weightDecay, epsilon] = [1e-3, 0.9, 0.999, 0.
 export async function startLoop(shapes: readonly Shape[]): Promise<Running> {
   const tensors = shapes.map((shape, i): Arrays => {
     const size = shape.reduce((product, length) => product * length, 1);
-    return { w: randomValues(size, -2 - i), g: randomValues(size, i), m: new Float32Array(size), v: new Float32Array(size) };
+    return {
+      w: randomValues(size, -2 - i),
+      g: randomValues(size, i),
+      m: new Float32Array(size),
+      v: new Float32Array(size),
+    };
   });
   let count = 0;
   return {
@@ -20,7 +25,13 @@ export async function startLoop(shapes: readonly Shape[]): Promise<Running> {
       const start = performance.now();
       count++;
       const root = Math.sqrt(1 - beta2 ** count);
-      const scalars = { beta1, beta2, keep: 1 - learningRate * weightDecay, stepSize: (learningRate * root) / (1 - beta1 ** count), epsilon: epsilon * root };
+      const scalars = {
+        beta1,
+        beta2,
+        keep: 1 - learningRate * weightDecay,
+        stepSize: (learningRate * root) / (1 - beta1 ** count),
+        epsilon: epsilon * root,
+      };
       for (const arrays of tensors) update(arrays, scalars);
       return performance.now() - start;
     },

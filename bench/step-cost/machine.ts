@@ -42,9 +42,15 @@ const adapterProgram = fileURLToPath(new URL('adapter.ts', import.meta.url));
 /** Throws, in one line, if WebGPU does not start here. */
 export async function findAdapter(): Promise<Adapter> {
   // In a process of its own: a driver that crashes must not end the bench without a word.
-  const output = await promisify(execFile)(process.execPath, ['--import', 'tsx', adapterProgram]).catch((error: { stdout?: string; message: string }) => error);
+  const output = await promisify(execFile)(process.execPath, [
+    '--import',
+    'tsx',
+    adapterProgram,
+  ]).catch((error: { stdout?: string; message: string }) => error);
   const line = output.stdout?.split('\n').find((text) => text.startsWith('{'));
-  const { adapter, error = 'WebGPU does not start: its driver crashes' } = JSON.parse(line ?? '{}') as { adapter?: Adapter; error?: string };
+  const { adapter, error = 'WebGPU does not start: its driver crashes' } = JSON.parse(
+    line ?? '{}',
+  ) as { adapter?: Adapter; error?: string };
   if (!adapter) throw new Error(`bench: ${error.split('\n')[0]}`);
   return adapter;
 }

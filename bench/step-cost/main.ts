@@ -34,6 +34,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 try {
   await main();
 } catch (error) {
-  console.error(error instanceof Error && error.message.startsWith('bench: ') ? error.message : error);
+  console.error(
+    error instanceof Error && error.message.startsWith('bench: ') ? error.message : error,
+  );
   process.exitCode = 1;
 }

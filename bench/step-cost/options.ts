@@ -16,7 +16,8 @@ const flags = {
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
 
-const inRepository = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
+const inRepository = (path: string): string =>
+  fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
 const backends = 'wasm,cpu';
 
@@ -32,7 +33,11 @@ const kinds = {
 } as const;
 
 const kindOf = (targets: readonly Target[]): keyof typeof kinds =>
-  targets.includes('gpu') ? 'gpu' : targets.every((target) => target === 'webgpu') ? 'webgpu' : 'cpu';
+  targets.includes('gpu')
+    ? 'gpu'
+    : targets.every((target) => target === 'webgpu')
+      ? 'webgpu'
+      : 'cpu';
 
 export const help = `Measures what an optimizer's step costs, beside tf.train.adam, a JavaScript loop and a C loop that moves the same bytes.
 
@@ -61,12 +66,22 @@ export type Settings = BenchSettings & { readonly out: string };
 export function parseOptions(args: string[]): Settings | undefined {
   const values = parse(args);
   if (values.help) return undefined;
-  check(!values.gpu || values.backend === undefined, 'bench', '--backend', 'be left out with --gpu', values.backend);
-  const targets: Target[] = values.gpu ? ['gpu'] : list('--backend', values.backend ?? backends).map(parseBackend);
+  check(
+    !values.gpu || values.backend === undefined,
+    'bench',
+    '--backend',
+    'be left out with --gpu',
+    values.backend,
+  );
+  const targets: Target[] = values.gpu
+    ? ['gpu']
+    : list('--backend', values.backend ?? backends).map(parseBackend);
   const { rounds, milliseconds, warmupMilliseconds, folder } = values.quick ? quick : full;
   const kind = kinds[kindOf(targets)];
   return {
-    cases: list('--sizes', values.sizes ?? (values.quick ? kind.quickSizes : kind.sizes)).map(parseCase),
+    cases: list('--sizes', values.sizes ?? (values.quick ? kind.quickSizes : kind.sizes)).map(
+      parseCase,
+    ),
     rounds: parseRounds(values.rounds ?? rounds),
     milliseconds,
     warmupMilliseconds,
@@ -79,7 +94,12 @@ function parse(args: string[]) {
   try {
     return parseArgs({ args, options: flags }).values;
   } catch (error) {
-    throw new Error(`bench: ${(error as Error).message}. Allowed are ${Object.keys(flags).map((flag) => `--${flag}`).join(', ')}`, { cause: error });
+    throw new Error(
+      `bench: ${(error as Error).message}. Allowed are ${Object.keys(flags)
+        .map((flag) => `--${flag}`)
+        .join(', ')}`,
+      { cause: error },
+    );
   }
 }
 
@@ -91,17 +111,35 @@ function list(flag: string, text: string): string[] {
 
 function parseCase(name: string): Case {
   const found = caseNamed(name);
-  check(found !== undefined, 'bench', '--sizes', `be some of ${sizeNames.join(', ')}, or other whole numbers above 0`, name);
+  check(
+    found !== undefined,
+    'bench',
+    '--sizes',
+    `be some of ${sizeNames.join(', ')}, or other whole numbers above 0`,
+    name,
+  );
   return found;
 }
 
 function parseRounds(text: string): number {
   const rounds = Number(text);
-  check(Number.isSafeInteger(rounds) && rounds >= 1, 'bench', '--rounds', 'be a whole number of at least 1', text);
+  check(
+    Number.isSafeInteger(rounds) && rounds >= 1,
+    'bench',
+    '--rounds',
+    'be a whole number of at least 1',
+    text,
+  );
   return rounds;
 }
 
 function parseBackend(name: string): BackendName {
-  check((backendNames as readonly string[]).includes(name), 'bench', '--backend', `be some of ${backendNames.join(', ')}`, name);
+  check(
+    (backendNames as readonly string[]).includes(name),
+    'bench',
+    '--backend',
+    `be some of ${backendNames.join(', ')}`,
+    name,
+  );
   return name as BackendName;
 }

@@ -4,20 +4,31 @@ import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Shape } from './cases.js';
-import { countLine, roundLine, startLine, type Counts, type Round, type Started } from './protocol.js';
+import {
+  countLine,
+  roundLine,
+  startLine,
+  type Counts,
+  type Round,
+  type Started,
+} from './protocol.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const child = fileURLToPath(new URL('child.ts', import.meta.url));
 
 /** An aborted wasm program prints its whole source; its reason stands in the first or the last lines. */
 const keptCharacters = 2000;
-const outOfMemory = /out of memory|cannot enlarge memory|array buffer allocation failed|has no room/i;
+const outOfMemory =
+  /out of memory|cannot enlarge memory|array buffer allocation failed|has no room/i;
 
 /** What to run; it speaks as in protocol.ts. */
 export type Program = { readonly file: string; readonly args: readonly string[] };
 
 /** The program of a subject in JavaScript. */
-export const scriptProgram = (subject: string): Program => ({ file: process.execPath, args: ['--expose-gc', '--import', 'tsx', child, subject] });
+export const scriptProgram = (subject: string): Program => ({
+  file: process.execPath,
+  args: ['--expose-gc', '--import', 'tsx', child, subject],
+});
 
 export class Player {
   readonly #process: ChildProcessByStdio<Writable, Readable, Readable>;
@@ -34,7 +45,10 @@ export class Player {
       this.#first = (this.#first + text).slice(0, keptCharacters);
       this.#last = (this.#last + text).slice(-keptCharacters);
     });
-    createInterface({ input: this.#process.stdout }).on('line', (line) => line.startsWith('{') && this.#answer?.(line));
+    createInterface({ input: this.#process.stdout }).on(
+      'line',
+      (line) => line.startsWith('{') && this.#answer?.(line),
+    );
     this.#ended = new Promise((resolve) => {
       this.#process.on('error', (error) => {
         this.#first += error.message;

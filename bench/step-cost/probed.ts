@@ -5,7 +5,10 @@ import type { Shape } from './cases.js';
 import type { Running } from './subjects.js';
 import { startTfjs } from './tfjs.js';
 
-export async function startProbed(shapes: readonly Shape[], learningRate: number): Promise<Running> {
+export async function startProbed(
+  shapes: readonly Shape[],
+  learningRate: number,
+): Promise<Running> {
   const probe = new UpdateProbe({ metrics: ['updateNorm', 'angularUpdate'] });
   const running = await startTfjs('wasm', shapes, () => new AdamW({ learningRate, probe }));
   return {

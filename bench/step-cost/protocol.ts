@@ -19,8 +19,10 @@ export type Round = { readonly steps: number; readonly milliseconds: number };
 /** Calls of a step, by what is called. */
 export type Counts = Readonly<Record<string, number>>;
 
-export const startLine = (shapes: readonly Shape[]): string => `start ${shapes.map((shape) => shape.join('x')).join(' ')}`;
+export const startLine = (shapes: readonly Shape[]): string =>
+  `start ${shapes.map((shape) => shape.join('x')).join(' ')}`;
 export const countLine = 'count';
 export const roundLine = (milliseconds: number): string => `round ${milliseconds}`;
 
-export const parseShapes = (text: string): Shape[] => text.split(' ').map((shape) => shape.split('x').map(Number));
+export const parseShapes = (text: string): Shape[] =>
+  text.split(' ').map((shape) => shape.split('x').map(Number));

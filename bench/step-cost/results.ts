@@ -36,7 +36,11 @@ export type CaseResult = {
 
 export type BenchResult = {
   readonly machine: Machine;
-  readonly settings: { readonly rounds: number; readonly milliseconds: number; readonly warmupMilliseconds: number };
+  readonly settings: {
+    readonly rounds: number;
+    readonly milliseconds: number;
+    readonly warmupMilliseconds: number;
+  };
   readonly cases: readonly CaseResult[];
 };
 
@@ -50,16 +54,32 @@ export function figures(rounds: readonly Round[], parameters: number, bytes: num
 }
 
 /** The comparisons of which both sides have run. */
-export function ratiosOf(comparisons: readonly Comparison[], subjects: readonly SubjectResult[]): Ratio[] {
+export function ratiosOf(
+  comparisons: readonly Comparison[],
+  subjects: readonly SubjectResult[],
+): Ratio[] {
   return comparisons.flatMap((comparison) => {
-    const [above, below] = [comparison.over, comparison.under].map((name) => subjects.find(({ subject, status }) => subject === name && status === 'ok'));
+    const [above, below] = [comparison.over, comparison.under].map((name) =>
+      subjects.find(({ subject, status }) => subject === name && status === 'ok'),
+    );
     if (!above || !below) return [];
     const scale = comparison.perByte ? bytesOf(below) / bytesOf(above) : 1;
     // A round's pair ran in the same second: what slowed the machine slowed both. Slow subjects sit out the last rounds.
     const common = Math.min(above.rounds.length, below.rounds.length);
-    const rounds = above.rounds.slice(0, common).map(({ milliseconds }, i) => (scale * milliseconds) / below.rounds[i].milliseconds);
-    return [{ ...comparison, median: median(rounds), min: Math.min(...rounds), max: Math.max(...rounds), rounds }];
+    const rounds = above.rounds
+      .slice(0, common)
+      .map(({ milliseconds }, i) => (scale * milliseconds) / below.rounds[i].milliseconds);
+    return [
+      {
+        ...comparison,
+        median: median(rounds),
+        min: Math.min(...rounds),
+        max: Math.max(...rounds),
+        rounds,
+      },
+    ];
   });
 }
 
-const bytesOf = ({ gigabytesPerSecond = NaN, milliseconds = NaN }: SubjectResult): number => gigabytesPerSecond * milliseconds;
+const bytesOf = ({ gigabytesPerSecond = NaN, milliseconds = NaN }: SubjectResult): number =>
+  gigabytesPerSecond * milliseconds;

@@ -4,7 +4,11 @@ import type { Round } from './protocol.js';
 import type { Running } from './subjects.js';
 
 /** `last`: the milliseconds of the step before. */
-export async function runRound({ step, round }: Running, milliseconds: number, last: number): Promise<Round> {
+export async function runRound(
+  { step, round }: Running,
+  milliseconds: number,
+  last: number,
+): Promise<Round> {
   // Garbage of the round before is not this round's cost.
   globalThis.gc?.();
   if (round) return round(milliseconds, last);

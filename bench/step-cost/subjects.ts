@@ -50,7 +50,12 @@ type Optimizer = import('@tensorflow/tfjs-core').Optimizer;
 
 type OnCPU = 'wasm' | 'cpu';
 
-const ours = (name: string, backend: OnCPU, slots: number, create: (optimizers: Optimizers) => Optimizer): Subject => ({
+const ours = (
+  name: string,
+  backend: OnCPU,
+  slots: number,
+  create: (optimizers: Optimizers) => Optimizer,
+): Subject => ({
   name: `${name} ${backend}`,
   targets: [backend],
   // On cpu weights and gradients exist twice, and old weights until they are collected.
@@ -74,7 +79,12 @@ const tfjs = (name: string, backend: OnCPU, create: (train: Train) => Optimizer)
   },
 });
 
-const native = (name: string, slots: number, rule: string): Subject => ({ name: `${name} native C`, targets: ['wasm', 'cpu'], memory: 4 * (2 + slots), native: rule });
+const native = (name: string, slots: number, rule: string): Subject => ({
+  name: `${name} native C`,
+  targets: ['wasm', 'cpu'],
+  memory: 4 * (2 + slots),
+  native: rule,
+});
 
 /** Where memory decides: in smaller cases these say nothing new, in larger ones all subjects together need much memory. */
 const large = (subject: Subject): Subject => ({ ...subject, parameters: [5e6, 2e7] });
@@ -94,10 +104,18 @@ const onBackend = (backend: OnCPU): Subject[] => [
 const neuronAxes = { first: 0, last: -1 } as const;
 type Axis = keyof typeof neuronAxes;
 const axes = Object.keys(neuronAxes) as Axis[];
-const byNeurons = (axis: Axis) => ({ learningRate, groups: [{ match: '*', neuronAxis: neuronAxes[axis] }] });
+const byNeurons = (axis: Axis) => ({
+  learningRate,
+  groups: [{ match: '*', neuronAxis: neuronAxes[axis] }],
+});
 
 const rotational = (axis: Axis): Subject[] => [
-  ours(`RotationalAdamW ${axis} axis`, 'wasm', 3, ({ RotationalAdamW }) => new RotationalAdamW(byNeurons(axis))),
+  ours(
+    `RotationalAdamW ${axis} axis`,
+    'wasm',
+    3,
+    ({ RotationalAdamW }) => new RotationalAdamW(byNeurons(axis)),
+  ),
   ours(`LionAR ${axis} axis`, 'wasm', 2, ({ LionAR }) => new LionAR(byNeurons(axis))),
 ];
 
@@ -109,13 +127,19 @@ const probed: Subject = {
 };
 
 /** On a software GPU the times of its work say nothing; what the script does, and what it asks of the device, is the same on all. */
-const encoding = (name: string, create: (optimizers: Optimizers, train: Train) => Optimizer): Subject => ({
+const encoding = (
+  name: string,
+  create: (optimizers: Optimizers, train: Train) => Optimizer,
+): Subject => ({
   name: `${name} webgpu encode`,
   targets: ['webgpu'],
   memory: 80,
   counts: true,
   start: async (shapes) => {
-    const [optimizers, { train }] = await Promise.all([import('../../src/optimizers/index.js'), import('@tensorflow/tfjs-core')]);
+    const [optimizers, { train }] = await Promise.all([
+      import('../../src/optimizers/index.js'),
+      import('@tensorflow/tfjs-core'),
+    ]);
     return (await import('./webgpu.js')).startEncoding(shapes, () => create(optimizers, train));
   },
 });
@@ -136,8 +160,18 @@ export const subjects: readonly Subject[] = [
   native('Lion', 1, 'lion'),
   native('SGDMomentum', 1, 'sgdmomentum'),
   // One array more: the directions between the sweeps.
-  ...axes.flatMap((axis) => [native(`RotationalAdamW ${axis} axis`, 3, `rotational-adamw-${axis}`), native(`LionAR ${axis} axis`, 2, `lion-ar-${axis}`)].map(large)),
-  { name: 'AdamW Float32Array loop', targets: ['wasm', 'cpu'], memory: 16, start: async (shapes) => (await import('./float32-loop.js')).startLoop(shapes) },
+  ...axes.flatMap((axis) =>
+    [
+      native(`RotationalAdamW ${axis} axis`, 3, `rotational-adamw-${axis}`),
+      native(`LionAR ${axis} axis`, 2, `lion-ar-${axis}`),
+    ].map(large),
+  ),
+  {
+    name: 'AdamW Float32Array loop',
+    targets: ['wasm', 'cpu'],
+    memory: 16,
+    start: async (shapes) => (await import('./float32-loop.js')).startLoop(shapes),
+  },
   ...onBackend('wasm'),
   ...[...axes.flatMap(rotational), probed].map(large),
   ...onBackend('cpu'),
@@ -145,9 +179,19 @@ export const subjects: readonly Subject[] = [
   encoding('Lion', ({ Lion }) => new Lion({ learningRate })),
   encoding('RotationalAdamW', ({ RotationalAdamW }) => new RotationalAdamW({ learningRate })),
   encoding('tf.train.adam', (_, train) => train.adam(learningRate)),
-  { name: 'copyBufferToBuffer gpu', targets: ['gpu'], memory: 0, start: async () => (await import('./webgpu.js')).startCopying() },
+  {
+    name: 'copyBufferToBuffer gpu',
+    targets: ['gpu'],
+    memory: 0,
+    start: async () => (await import('./webgpu.js')).startCopying(),
+  },
   onGPU('AdamW', ({ AdamW }) => new AdamW({ learningRate })),
-  ...axes.map((axis) => onGPU(`RotationalAdamW ${axis} axis`, ({ RotationalAdamW }) => new RotationalAdamW(byNeurons(axis)))),
+  ...axes.map((axis) =>
+    onGPU(
+      `RotationalAdamW ${axis} axis`,
+      ({ RotationalAdamW }) => new RotationalAdamW(byNeurons(axis)),
+    ),
+  ),
 ];
 
 /** One subject's time divided by another's. */
@@ -160,7 +204,11 @@ export type Comparison = {
   readonly perByte?: boolean;
 };
 
-const encodes = (name: string, limit?: number): Comparison => ({ over: `${name} webgpu encode`, under: 'tf.train.adam webgpu encode', limit });
+const encodes = (name: string, limit?: number): Comparison => ({
+  over: `${name} webgpu encode`,
+  under: 'tf.train.adam webgpu encode',
+  limit,
+});
 
 /** First what the library promises. */
 export const comparisons: readonly Comparison[] = [
@@ -188,6 +236,10 @@ export const comparisons: readonly Comparison[] = [
   encodes('Lion', 1 / 40),
   encodes('RotationalAdamW'),
   { over: 'AdamW gpu', under: 'copyBufferToBuffer gpu', perByte: true },
-  ...axes.map((axis) => ({ over: `RotationalAdamW ${axis} axis gpu`, under: 'copyBufferToBuffer gpu', perByte: true })),
+  ...axes.map((axis) => ({
+    over: `RotationalAdamW ${axis} axis gpu`,
+    under: 'copyBufferToBuffer gpu',
+    perByte: true,
+  })),
   ...axes.map((axis) => ({ over: `RotationalAdamW ${axis} axis gpu`, under: 'AdamW gpu' })),
 ];

@@ -11,9 +11,14 @@ const load = {
 };
 
 /** `create` is called on the backend, since tf.train.adam asks it for an epsilon. */
-export async function startTfjs(backend: keyof typeof load, shapes: readonly Shape[], create: () => tf.Optimizer): Promise<Running> {
+export async function startTfjs(
+  backend: keyof typeof load,
+  shapes: readonly Shape[],
+  create: () => tf.Optimizer,
+): Promise<Running> {
   await load[backend]();
-  if (!(await tf.setBackend(backend))) throw new Error(`the ${backend} backend does not start here`);
+  if (!(await tf.setBackend(backend)))
+    throw new Error(`the ${backend} backend does not start here`);
   await tf.ready();
   const sizes = shapes.map((shape) => shape.reduce((size, length) => size * length, 1));
   return explained(4 * Math.max(...sizes), () => {
@@ -26,7 +31,10 @@ export async function startTfjs(backend: keyof typeof load, shapes: readonly Sha
     });
     const optimizer = create();
     const { step } = timeSteps(optimizer, variables);
-    return { step: () => explained(4 * Math.max(...sizes), step), bytes: () => bytesOfStep(optimizer, variables) };
+    return {
+      step: () => explained(4 * Math.max(...sizes), step),
+      bytes: () => bytesOfStep(optimizer, variables),
+    };
   });
 }
 

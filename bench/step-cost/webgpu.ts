@@ -15,11 +15,16 @@ type Training = {
   readonly bytes: () => number | undefined;
 };
 
-async function startTraining(shapes: readonly Shape[], create: () => tf.Optimizer): Promise<Training> {
+async function startTraining(
+  shapes: readonly Shape[],
+  create: () => tf.Optimizer,
+): Promise<Training> {
   const gradients: tf.NamedTensorMap = {};
   const variables = shapes.map((shape, i) => {
     const size = tf.util.sizeFromShape([...shape]);
-    const [values, gradient] = [-2 - i, i].map((seed) => tf.tensor(randomValues(size, seed), [...shape]));
+    const [values, gradient] = [-2 - i, i].map((seed) =>
+      tf.tensor(randomValues(size, seed), [...shape]),
+    );
     const variable = tf.variable(values);
     // The variable alone holds its data, or the first step would copy it.
     values.dispose();
@@ -40,7 +45,10 @@ async function startTraining(shapes: readonly Shape[], create: () => tf.Optimize
 /** Counted over some steps: submits come after every 15 dispatches, wherever a step ends. */
 const countedSteps = 3;
 
-export async function startEncoding(shapes: readonly Shape[], create: () => tf.Optimizer): Promise<Running> {
+export async function startEncoding(
+  shapes: readonly Shape[],
+  create: () => tf.Optimizer,
+): Promise<Running> {
   const device = await startWebGPU();
   const { apply } = await startTraining(shapes, create);
   return {
@@ -60,12 +68,17 @@ export async function startEncoding(shapes: readonly Shape[], create: () => tf.O
       const calls = counter.since();
       counter.stop();
       await throwIfErrors();
-      return Object.fromEntries(Object.entries(calls).map(([name, count]) => [name, count / countedSteps])) as Counts;
+      return Object.fromEntries(
+        Object.entries(calls).map(([name, count]) => [name, count / countedSteps]),
+      ) as Counts;
     },
   };
 }
 
-export async function startOnGPU(shapes: readonly Shape[], create: () => tf.Optimizer): Promise<Running> {
+export async function startOnGPU(
+  shapes: readonly Shape[],
+  create: () => tf.Optimizer,
+): Promise<Running> {
   await startWebGPU();
   const { apply, bytes } = await startTraining(shapes, create);
   return { ...timedTogether(apply, throwIfErrors), bytes };
@@ -78,7 +91,8 @@ const copiedBytes = 2 ** 28;
 export async function startCopying(): Promise<Running> {
   const device = await startWebGPU();
   const size = Math.min(copiedBytes, device.limits.maxBufferSize);
-  const buffer = (): GPUBuffer => device.createBuffer({ size, usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
+  const buffer = (): GPUBuffer =>
+    device.createBuffer({ size, usage: GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST });
   const [from, to] = [buffer(), buffer()];
   const copy = (): void => {
     const encoder = device.createCommandEncoder();
@@ -97,7 +111,10 @@ export async function startCopying(): Promise<Running> {
 const mostSteps = 1000;
 
 /** The device is only done when the queue says so, and its answer takes a while: as many steps together as fill a round. */
-function timedTogether(encode: () => void, finished: () => Promise<void>): Pick<Running, 'step' | 'round'> {
+function timedTogether(
+  encode: () => void,
+  finished: () => Promise<void>,
+): Pick<Running, 'step' | 'round'> {
   const steps = async (count: number): Promise<number> => {
     const start = performance.now();
     for (let i = 0; i < count; i++) encode();
@@ -107,7 +124,8 @@ function timedTogether(encode: () => void, finished: () => Promise<void>): Pick<
   return {
     step: () => steps(1),
     round: async (milliseconds, last): Promise<Round> => {
-      const wanted = (time: number): number => Math.min(mostSteps, Math.max(1, Math.ceil(milliseconds / time)));
+      const wanted = (time: number): number =>
+        Math.min(mostSteps, Math.max(1, Math.ceil(milliseconds / time)));
       // The first steps tell how many are enough: one alone is mostly the wait for the answer.
       const estimate = await steps(Math.min(10, wanted(last)));
       const count = wanted(estimate);

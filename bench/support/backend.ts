@@ -13,7 +13,8 @@ export const backendNames = Object.keys(load) as BackendName[];
 
 export async function useBackend(name: BackendName): Promise<void> {
   await load[name]();
-  if (!(await tf.setBackend(name))) throw new Error(`study: the ${name} backend does not start on this machine`);
+  if (!(await tf.setBackend(name)))
+    throw new Error(`study: the ${name} backend does not start on this machine`);
   await tf.ready();
 }
 

@@ -4,7 +4,8 @@ export async function runFromCommandLine(main: () => Promise<void>): Promise<voi
     await main();
   } catch (error) {
     // The wasm backend's own handler of uncaught errors would print its whole source first.
-    const message = error instanceof Error && error.message.startsWith('study: ') ? error.message : error;
+    const message =
+      error instanceof Error && error.message.startsWith('study: ') ? error.message : error;
     console.error(message);
     process.exitCode = 1;
   }

@@ -11,7 +11,10 @@ export const matmul = tf.customGrad((...args) => {
     value: tf.matMul(a, b),
     gradFunc: (dy, saved) => {
       const [a, b] = saved as [tf.Tensor2D, tf.Tensor2D];
-      return [matmul(dy as tf.Tensor2D, tf.transpose(b)), matmul(tf.transpose(a), dy as tf.Tensor2D)];
+      return [
+        matmul(dy as tf.Tensor2D, tf.transpose(b)),
+        matmul(tf.transpose(a), dy as tf.Tensor2D),
+      ];
     },
   };
 }) as (a: tf.Tensor2D, b: tf.Tensor2D) => tf.Tensor2D;

@@ -24,25 +24,44 @@ export function readCorpus(text: string, context: number): Corpus {
   const split = encoded.length - Math.floor(encoded.length * validationFraction);
   const least = Math.ceil((context + 1) / validationFraction);
   if (encoded.length < least) {
-    throw new Error(`study: text must have at least ${least} characters, so that its last tenth fills a window of ${context}, got ${encoded.length}`);
+    throw new Error(
+      `study: text must have at least ${least} characters, so that its last tenth fills a window of ${context}, got ${encoded.length}`,
+    );
   }
   return { vocabulary, training: encoded.subarray(0, split), validation: encoded.subarray(split) };
 }
 
 /** Random windows without end: the same ones for the same seed. */
-export function* trainingBatches({ training }: Corpus, shape: { batch: number; context: number }, seed: number): Generator<Batch, never> {
+export function* trainingBatches(
+  { training }: Corpus,
+  shape: { batch: number; context: number },
+  seed: number,
+): Generator<Batch, never> {
   const next = uniform(seed);
   for (;;) {
-    yield gather(training, Array.from({ length: shape.batch }, () => Math.floor(next() * (training.length - shape.context))), shape.context);
+    yield gather(
+      training,
+      Array.from({ length: shape.batch }, () =>
+        Math.floor(next() * (training.length - shape.context)),
+      ),
+      shape.context,
+    );
   }
 }
 
 /** Every window of the validation text once, end to end, so that the loss has no sampling noise. */
-export function* validationBatches({ validation }: Corpus, shape: { batch: number; context: number }): Generator<Batch> {
+export function* validationBatches(
+  { validation }: Corpus,
+  shape: { batch: number; context: number },
+): Generator<Batch> {
   const windows = Math.floor((validation.length - 1) / shape.context);
   for (let first = 0; first < windows; first += shape.batch) {
     const size = Math.min(shape.batch, windows - first);
-    yield gather(validation, Array.from({ length: size }, (_, i) => (first + i) * shape.context), shape.context);
+    yield gather(
+      validation,
+      Array.from({ length: size }, (_, i) => (first + i) * shape.context),
+      shape.context,
+    );
   }
 }
 

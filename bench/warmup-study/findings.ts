@@ -13,7 +13,8 @@ export interface FirstUpdate {
 }
 
 const namesOf = (runs: readonly Run[]): string[] => [...new Set(runs.map(({ name }) => name))];
-const runsOf = (runs: readonly Run[], name: string): Run[] => runs.filter((run) => run.name === name);
+const runsOf = (runs: readonly Run[], name: string): Run[] =>
+  runs.filter((run) => run.name === name);
 
 export const firstUpdates = (runs: readonly Run[]): FirstUpdate[] =>
   namesOf(runs).map((name) => {
@@ -26,22 +27,40 @@ export const firstUpdates = (runs: readonly Run[]): FirstUpdate[] =>
     };
   });
 
-export const firstUpdateHeader = ['first update', 'update norm', 'angle of q, k, v (rad)', 'representation change of q, k, v'];
+export const firstUpdateHeader = [
+  'first update',
+  'update norm',
+  'angle of q, k, v (rad)',
+  'representation change of q, k, v',
+];
 
-export const firstUpdateCells = ({ name, ...values }: FirstUpdate): string[] => [name, ...Object.values(values).map((value) => value.toPrecision(3))];
+export const firstUpdateCells = ({ name, ...values }: FirstUpdate): string[] => [
+  name,
+  ...Object.values(values).map((value) => value.toPrecision(3)),
+];
 
 /** Smaller differences of a loss are taken for the luck of the seeds. */
 const noticeable = 0.01;
 
 export function findings(runs: readonly Run[]): string[] {
   const pairs = namesOf(runs).flatMap((name) => {
-    const warm = experiments.find((other) => other.warmupFraction > 0 && `${other.optimizer}, no warmup` === name)?.name;
+    const warm = experiments.find(
+      (other) => other.warmupFraction > 0 && `${other.optimizer}, no warmup` === name,
+    )?.name;
     return warm !== undefined && runsOf(runs, warm).length > 0 ? [{ name, warm }] : [];
   });
   return [
     ...pairs.map(({ name, warm }) => compared(runs, name, warm)),
-    ...(runsOf(runs, lionARBaseline).length > 0 && runsOf(runs, baseline).length > 0 ? [compared(runs, lionARBaseline, baseline)] : []),
-    ...experiments.flatMap(({ name, setting }) => (setting !== undefined && runsOf(runs, name).length > 0 && runsOf(runs, lionARBaseline).length > 0 ? [verdict(runs, name, setting)] : [])),
+    ...(runsOf(runs, lionARBaseline).length > 0 && runsOf(runs, baseline).length > 0
+      ? [compared(runs, lionARBaseline, baseline)]
+      : []),
+    ...experiments.flatMap(({ name, setting }) =>
+      setting !== undefined &&
+      runsOf(runs, name).length > 0 &&
+      runsOf(runs, lionARBaseline).length > 0
+        ? [verdict(runs, name, setting)]
+        : [],
+    ),
     ...pairs.map(({ name, warm }) => firstUpdateRatios(runs, name, warm)),
     ...(runsOf(runs, lionARBaseline).length > 0 ? [angleRange(runs)] : []),
   ];
@@ -50,19 +69,29 @@ export function findings(runs: readonly Run[]): string[] {
 const nats = (difference: number): string => `${difference < 0 ? '' : '+'}${difference.toFixed(3)}`;
 
 /** "median 2.170 against 2.150, +0.020; seed by seed +0.020, ..." */
-function numbers(runs: readonly Run[], name: string, other: string): { difference: number; text: string } {
+function numbers(
+  runs: readonly Run[],
+  name: string,
+  other: string,
+): { difference: number; text: string } {
   // A seed that only one of the two was run on would shift its median.
   const pairs = runsOf(runs, name).flatMap(({ seed, validationLoss }) => {
     const partner = runsOf(runs, other).find((run) => run.seed === seed);
     return partner ? [{ own: validationLoss, reference: partner.validationLoss }] : [];
   });
-  const [own, reference] = (['own', 'reference'] as const).map((side) => median(pairs.map((pair) => pair[side])));
+  const [own, reference] = (['own', 'reference'] as const).map((side) =>
+    median(pairs.map((pair) => pair[side])),
+  );
   const bySeed = pairs.map((pair) => nats(pair.own - pair.reference));
   const difference = own - reference;
-  return { difference, text: `median ${own.toFixed(3)} against ${reference.toFixed(3)} nats, ${nats(difference)}${bySeed.length > 1 ? ` (seed by seed ${bySeed.join(', ')})` : ''}` };
+  return {
+    difference,
+    text: `median ${own.toFixed(3)} against ${reference.toFixed(3)} nats, ${nats(difference)}${bySeed.length > 1 ? ` (seed by seed ${bySeed.join(', ')})` : ''}`,
+  };
 }
 
-const compared = (runs: readonly Run[], name: string, other: string): string => `${name}, against ${other}: ${numbers(runs, name, other).text}.`;
+const compared = (runs: readonly Run[], name: string, other: string): string =>
+  `${name}, against ${other}: ${numbers(runs, name, other).text}.`;
 
 function verdict(runs: readonly Run[], name: string, setting: string): string {
   const { difference, text } = numbers(runs, name, lionARBaseline);
@@ -71,8 +100,11 @@ function verdict(runs: readonly Run[], name: string, setting: string): string {
 }
 
 function firstUpdateRatios(runs: readonly Run[], name: string, warm: string): string {
-  const [cold, warmed] = [name, warm].map((each) => firstUpdates(runs).find((row) => row.name === each)!);
-  const ratio = (key: 'updateNorm' | 'angle' | 'representationChange'): string => (cold[key] / warmed[key]).toPrecision(3);
+  const [cold, warmed] = [name, warm].map((each) =>
+    firstUpdates(runs).find((row) => row.name === each)!,
+  );
+  const ratio = (key: 'updateNorm' | 'angle' | 'representationChange'): string =>
+    (cold[key] / warmed[key]).toPrecision(3);
   return `First update of ${name}, in multiples of that with warmup: norm ${ratio('updateNorm')}, angle ${ratio('angle')}, representation change ${ratio('representationChange')}.`;
 }
 

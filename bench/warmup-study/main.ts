@@ -15,8 +15,13 @@ await runFromCommandLine(async () => {
     return;
   }
   await useBackend(settings.backend);
-  const progress = showProgress({ runs: settings.seeds.length * chosenExperiments(settings).length, steps: settings.steps });
-  const study = await runStudy(settings, progress.step).finally(progress.stop).finally(() => stopBackend(settings.backend));
+  const progress = showProgress({
+    runs: settings.seeds.length * chosenExperiments(settings).length,
+    steps: settings.steps,
+  });
+  const study = await runStudy(settings, progress.step)
+    .finally(progress.stop)
+    .finally(() => stopBackend(settings.backend));
   await writeReport(study, settings.report);
   const { runs } = study;
   const parts = [

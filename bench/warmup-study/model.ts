@@ -29,11 +29,24 @@ export class CharacterModel {
   /** 0 where position i may look at j <= i, a large negative number elsewhere. */
   private readonly mask: tf.Tensor;
 
-  constructor(private readonly shape: ModelShape, private readonly vocabularySize: number, seed: number) {
+  constructor(
+    private readonly shape: ModelShape,
+    private readonly vocabularySize: number,
+    seed: number,
+  ) {
     const { layers, width, context } = shape;
     const next = normal(seed);
     const matrix = (name: string, rows: number, columns: number, scale = 1): tf.Variable =>
-      this.add(name, tf.tensor2d(Float32Array.from({ length: rows * columns }, () => scale * initialDeviation(width) * next()), [rows, columns]));
+      this.add(
+        name,
+        tf.tensor2d(
+          Float32Array.from(
+            { length: rows * columns },
+            () => scale * initialDeviation(width) * next(),
+          ),
+          [rows, columns],
+        ),
+      );
     const gain = (name: string): tf.Variable => this.add(name, tf.ones([width]));
 
     this.embedding = matrix('embedding', vocabularySize, width);
@@ -49,13 +62,20 @@ export class CharacterModel {
       down: matrix(`block${i}/hidden/down`, 4 * width, width, residualScale(layers)),
     }));
     this.finalGain = gain('final/gain');
-    this.mask = tf.tensor2d(Float32Array.from({ length: context * context }, (_, k) => (k % context <= Math.floor(k / context) ? 0 : -1e9)), [context, context]);
+    this.mask = tf.tensor2d(
+      Float32Array.from({ length: context * context }, (_, k) =>
+        k % context <= Math.floor(k / context) ? 0 : -1e9,
+      ),
+      [context, context],
+    );
   }
 
   /** Mean cross-entropy of the next character, in nats. */
   loss(batch: Batch): tf.Scalar {
     return tf.tidy(() => {
-      const logProbability = tf.sum(tf.mul(tf.logSoftmax(this.logits(batch)), this.oneHot(batch.targets)));
+      const logProbability = tf.sum(
+        tf.mul(tf.logSoftmax(this.logits(batch)), this.oneHot(batch.targets)),
+      );
       return tf.mul(logProbability, -1 / batch.targets.length) as tf.Scalar;
     });
   }
@@ -64,7 +84,12 @@ export class CharacterModel {
   logits({ size, inputs }: Batch, project: Project = matmul as Project): tf.Tensor2D {
     const { context, width } = this.shape;
     const rows = [size, context, width] as [number, number, number];
-    let x = tf.add(tf.reshape(matmul(this.oneHot(inputs), this.embedding as tf.Tensor2D), rows), this.position).reshape([size * context, width]) as tf.Tensor2D;
+    let x = tf
+      .add(
+        tf.reshape(matmul(this.oneHot(inputs), this.embedding as tf.Tensor2D), rows),
+        this.position,
+      )
+      .reshape([size * context, width]) as tf.Tensor2D;
     for (const block of this.blocks) {
       x = tf.add(x, this.attention(layerNorm(x, block.attentionGain), block, rows, project));
       const hidden = tf.relu(matmul(layerNorm(x, block.hiddenGain), block.up as tf.Tensor2D));
@@ -91,11 +116,19 @@ export class CharacterModel {
   }
 
   /** softmax(q k' / sqrt(width) + mask) v, one window at a time. */
-  private attention(x: tf.Tensor2D, block: Block, rows: [number, number, number], project: Project): tf.Tensor2D {
+  private attention(
+    x: tf.Tensor2D,
+    block: Block,
+    rows: [number, number, number],
+    project: Project,
+  ): tf.Tensor2D {
     const projected = (weight: tf.Variable): tf.Tensor3D => tf.reshape(project(x, weight), rows);
     const scores = tf.matMul(projected(block.query), projected(block.key), false, true);
     const attended = tf.softmax(tf.add(tf.mul(scores, 1 / Math.sqrt(this.shape.width)), this.mask));
-    return matmul(tf.reshape(tf.matMul(attended, projected(block.value)), x.shape), block.output as tf.Tensor2D);
+    return matmul(
+      tf.reshape(tf.matMul(attended, projected(block.value)), x.shape),
+      block.output as tf.Tensor2D,
+    );
   }
 
   private add(name: string, initial: tf.Tensor): tf.Variable {
@@ -108,7 +141,10 @@ export class CharacterModel {
 
 type Project = (x: tf.Tensor2D, weight: tf.Variable) => tf.Tensor2D;
 
-type Block = Record<'attentionGain' | 'query' | 'key' | 'value' | 'output' | 'hiddenGain' | 'up' | 'down', tf.Variable>;
+type Block = Record<
+  'attentionGain' | 'query' | 'key' | 'value' | 'output' | 'hiddenGain' | 'up' | 'down',
+  tf.Variable
+>;
 
 function layerNorm(x: tf.Tensor2D, gain: tf.Variable): tf.Tensor2D {
   const centred = tf.sub(x, tf.mean(x, -1, true));

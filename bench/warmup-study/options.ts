@@ -23,7 +23,10 @@ const flags = {
   seeds: { type: 'string', default: '1' },
   optimizers: { type: 'string', default: defaultOptimizers.join(',') },
   backend: { type: 'string', default: 'wasm' },
-  text: { type: 'string', default: fileURLToPath(new URL('../data/moby-dick.txt', import.meta.url)) },
+  text: {
+    type: 'string',
+    default: fileURLToPath(new URL('../data/moby-dick.txt', import.meta.url)),
+  },
   report: { type: 'string', default: fileURLToPath(new URL('../../report', import.meta.url)) },
   help: { type: 'boolean', short: 'h', default: false },
 } as const;
@@ -52,9 +55,21 @@ export function parseOptions(args: string[]): Settings | undefined {
     ? undefined
     : {
         learningRate: number('--lr', values.lr, 'be a number above 0', (value) => value > 0),
-        steps: number('--steps', values.steps, 'be a whole number of at least 1', (value) => Number.isSafeInteger(value) && value >= 1),
-        seeds: list('--seeds', values.seeds).map((seed) => number('--seeds', seed, 'be whole numbers from 0 to 2^31 - 1, like 1,2,3', isSeed)),
-        optimizers: values.optimizers === 'all' ? [...optimizerNames] : list('--optimizers', values.optimizers).map((name) => oneOf('--optimizers', name, optimizerNames)),
+        steps: number(
+          '--steps',
+          values.steps,
+          'be a whole number of at least 1',
+          (value) => Number.isSafeInteger(value) && value >= 1,
+        ),
+        seeds: list('--seeds', values.seeds).map((seed) =>
+          number('--seeds', seed, 'be whole numbers from 0 to 2^31 - 1, like 1,2,3', isSeed),
+        ),
+        optimizers:
+          values.optimizers === 'all'
+            ? [...optimizerNames]
+            : list('--optimizers', values.optimizers).map((name) =>
+                oneOf('--optimizers', name, optimizerNames),
+              ),
         backend: oneOf('--backend', values.backend, backendNames),
         text: values.text,
         report: values.report,
@@ -65,14 +80,24 @@ function parse(args: string[]) {
   try {
     return parseArgs({ args, options: flags }).values;
   } catch (error) {
-    throw new Error(`study: ${(error as Error).message}. Allowed are ${Object.keys(flags).map((flag) => `--${flag}`).join(', ')}`, { cause: error });
+    throw new Error(
+      `study: ${(error as Error).message}. Allowed are ${Object.keys(flags)
+        .map((flag) => `--${flag}`)
+        .join(', ')}`,
+      { cause: error },
+    );
   }
 }
 
 // The batches use the seed's complement, which is another seed only within 31 bits.
 const isSeed = (value: number): boolean => Number.isInteger(value) && value >= 0 && value < 2 ** 31;
 
-function number(flag: string, text: string, allowed: string, valid: (value: number) => boolean): number {
+function number(
+  flag: string,
+  text: string,
+  allowed: string,
+  valid: (value: number) => boolean,
+): number {
   // Number('') is 0 and would pass for a seed.
   const value = text.trim() === '' ? NaN : Number(text);
   check(Number.isFinite(value) && valid(value), 'study', flag, allowed, text);
@@ -86,6 +111,12 @@ function list(flag: string, text: string): string[] {
 }
 
 function oneOf<T extends string>(flag: string, name: string, names: readonly T[]): T {
-  check((names as readonly string[]).includes(name), 'study', flag, `be ${flag.endsWith('s') ? 'some of' : 'one of'} ${names.join(', ')}`, name);
+  check(
+    (names as readonly string[]).includes(name),
+    'study',
+    flag,
+    `be ${flag.endsWith('s') ? 'some of' : 'one of'} ${names.join(', ')}`,
+    name,
+  );
   return name as T;
 }

@@ -18,7 +18,10 @@ export async function writeReport(study: Study, folder: string): Promise<void> {
   ]);
 }
 
-function page({ config, runs }: Study, drawings: readonly { title: string; svg: string }[]): string {
+function page(
+  { config, runs }: Study,
+  drawings: readonly { title: string; svg: string }[],
+): string {
   const page = new Page('Training a GPT with and without warmup');
   const { layers, width, context, batch } = config.model;
   page.paragraph(

@@ -15,14 +15,23 @@ export interface Row {
 export function resultRows(runs: readonly Run[]): Row[] {
   const rows = runs.map(({ name, seed, validationLoss }): Row => {
     const reference = runs.find((run) => run.name === baseline && run.seed === seed);
-    return { name, seed, validationLoss, gap: reference && validationLoss - reference.validationLoss };
+    return {
+      name,
+      seed,
+      validationLoss,
+      gap: reference && validationLoss - reference.validationLoss,
+    };
   });
   const names = [...new Set(runs.map((run) => run.name))];
   if (runs.length === names.length) return rows;
   const medians = names.map((name): Row => {
     const own = rows.filter((row) => row.name === name);
     const gaps = own.flatMap(({ gap }) => gap ?? []);
-    return { name, validationLoss: median(own.map((row) => row.validationLoss)), gap: gaps.length > 0 ? median(gaps) : undefined };
+    return {
+      name,
+      validationLoss: median(own.map((row) => row.validationLoss)),
+      gap: gaps.length > 0 ? median(gaps) : undefined,
+    };
   });
   return [...rows, ...medians];
 }

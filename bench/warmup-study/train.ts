@@ -42,12 +42,26 @@ export interface TrainingSetup {
 }
 
 /** Trains one model from the seed's weights on the seed's batches: the same for every experiment. */
-export async function train(experiment: Experiment, setup: TrainingSetup, onStep: (step: number, loss: number) => void): Promise<Run> {
+export async function train(
+  experiment: Experiment,
+  setup: TrainingSetup,
+  onStep: (step: number, loss: number) => void,
+): Promise<Run> {
   const { corpus, shape, steps, seed } = setup;
   const { name, optimizer: optimizerName, warmupFraction, tellsSignal } = experiment;
   const model = new CharacterModel(shape, corpus.vocabulary.length, seed);
-  const probe = new UpdateProbe({ metrics: ['updateNorm', 'angularUpdate', 'neuronAngularUpdate', ...(tellsSignal ? (['gradientSNR'] as const) : [])] });
-  const optimizer = experiment.create((scale) => trapezoid({ peak: scale * setup.learningRate, totalSteps: steps, warmupFraction }), probe);
+  const probe = new UpdateProbe({
+    metrics: [
+      'updateNorm',
+      'angularUpdate',
+      'neuronAngularUpdate',
+      ...(tellsSignal ? (['gradientSNR'] as const) : []),
+    ],
+  });
+  const optimizer = experiment.create(
+    (scale) => trapezoid({ peak: scale * setup.learningRate, totalSteps: steps, warmupFraction }),
+    probe,
+  );
   try {
     // Otherwise what the rotational variants do to the weights beforehand would count as part of the first update below.
     optimizer.prepare(model.variables);
@@ -69,7 +83,8 @@ export async function train(experiment: Experiment, setup: TrainingSetup, onStep
         readings.push(...read);
         milliseconds.push(performance.now() - start);
       };
-      if ((step & (step - 1)) === 0) representationChanges.push({ step, value: await projectionChange(model, batch, update) });
+      if ((step & (step - 1)) === 0)
+        representationChanges.push({ step, value: await projectionChange(model, batch, update) });
       else await update();
       onStep(step, losses[step]);
     }
@@ -81,7 +96,11 @@ export async function train(experiment: Experiment, setup: TrainingSetup, onStep
       seed,
       losses,
       learningRates,
-      ...updateSeries(readings, namesOf(model.variables.filter(({ rank }) => rank === 2)), namesOf(model.projections)),
+      ...updateSeries(
+        readings,
+        namesOf(model.variables.filter(({ rank }) => rank === 2)),
+        namesOf(model.projections),
+      ),
       representationChanges,
       validationLoss: await validate(model, corpus, shape),
       millisecondsPerStep: median(milliseconds),
@@ -94,16 +113,33 @@ export async function train(experiment: Experiment, setup: TrainingSetup, onStep
 
 const namesOf = (variables: readonly tf.Variable[]): string[] => variables.map(({ name }) => name);
 
-async function projectionChange(model: CharacterModel, batch: Batch, update: () => Promise<void>): Promise<number> {
+async function projectionChange(
+  model: CharacterModel,
+  batch: Batch,
+  update: () => Promise<void>,
+): Promise<number> {
   const { layers } = await representationChange(
-    (_: Batch, linear) => model.logits(batch, (x, weight) => linear(x, weight, matmul as (x: tf.Tensor, weight: tf.Tensor) => tf.Tensor) as tf.Tensor2D),
+    (_: Batch, linear) =>
+      model.logits(
+        batch,
+        (x, weight) =>
+          linear(
+            x,
+            weight,
+            matmul as (x: tf.Tensor, weight: tf.Tensor) => tf.Tensor,
+          ) as tf.Tensor2D,
+      ),
     batch,
     update,
   );
   return median(namesOf(model.projections).map((name) => layers[name].local));
 }
 
-async function validate(model: CharacterModel, corpus: Corpus, shape: TrainingShape): Promise<number> {
+async function validate(
+  model: CharacterModel,
+  corpus: Corpus,
+  shape: TrainingShape,
+): Promise<number> {
   let sum = 0;
   let windows = 0;
   for (const batch of validationBatches(corpus, shape)) {

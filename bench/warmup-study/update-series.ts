@@ -14,13 +14,28 @@ export interface UpdateSeries {
 }
 
 /** The series from a probe's readings; `matrices` and `projections` name variables. */
-export function updateSeries(readings: readonly ProbeReading[], matrices: readonly string[], projections: readonly string[]): UpdateSeries {
-  const perStep = (value: (variables: ProbeReading['variables']) => number): number[] => readings.map(({ variables }) => value(variables));
-  const tellsSignal = readings.some(({ variables }) => variables[matrices[0]].gradientSNR !== undefined);
+export function updateSeries(
+  readings: readonly ProbeReading[],
+  matrices: readonly string[],
+  projections: readonly string[],
+): UpdateSeries {
+  const perStep = (value: (variables: ProbeReading['variables']) => number): number[] =>
+    readings.map(({ variables }) => value(variables));
+  const tellsSignal = readings.some(
+    ({ variables }) => variables[matrices[0]].gradientSNR !== undefined,
+  );
   return {
-    updateNorms: perStep((variables) => Math.hypot(...Object.values(variables).map(({ updateNorm }) => updateNorm!))),
-    angles: perStep((variables) => median(projections.map((name) => variables[name].angularUpdate!))),
-    neuronAngles: perStep((variables) => median(matrices.flatMap((name) => variables[name].neuronAngularUpdate!))),
-    signalToNoise: tellsSignal ? perStep((variables) => median(matrices.map((name) => variables[name].gradientSNR!))) : [],
+    updateNorms: perStep((variables) =>
+      Math.hypot(...Object.values(variables).map(({ updateNorm }) => updateNorm!)),
+    ),
+    angles: perStep((variables) =>
+      median(projections.map((name) => variables[name].angularUpdate!)),
+    ),
+    neuronAngles: perStep((variables) =>
+      median(matrices.flatMap((name) => variables[name].neuronAngularUpdate!)),
+    ),
+    signalToNoise: tellsSignal
+      ? perStep((variables) => median(matrices.map((name) => variables[name].gradientSNR!)))
+      : [],
   };
 }

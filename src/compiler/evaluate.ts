@@ -38,13 +38,18 @@ export function compileHost(expressions: readonly Expression[]) {
     else if (name !== undefined) {
       steps.push((values) => {
         memory[at] = values[name];
-        if (typeof memory[at] !== 'number') throw new Error(`the host gives no number called '${name}'`);
+        if (typeof memory[at] !== 'number')
+          throw new Error(`the host gives no number called '${name}'`);
       });
     }
     return at;
   };
   const outputs = expressions.map(placeOf);
-  return <Into extends Float32Array | Float64Array>(values: Values, into: Into, offset = 0): Into => {
+  return <Into extends Float32Array | Float64Array>(
+    values: Values,
+    into: Into,
+    offset = 0,
+  ): Into => {
     for (const step of steps) step(values);
     outputs.forEach((at, i) => (into[offset + i] = memory[at]));
     return into;

@@ -21,7 +21,15 @@ export type Reduction = 'neuronSum' | 'tensorSum';
 
 /** One node of a rule's expression graph. `boolean` expressions are the conditions of `select` and nothing else. */
 export type Expression = {
-  readonly op: 'constant' | 'scalar' | 'input' | 'select' | UnaryOperation | BinaryOperation | Comparison | Reduction;
+  readonly op:
+    | 'constant'
+    | 'scalar'
+    | 'input'
+    | 'select'
+    | UnaryOperation
+    | BinaryOperation
+    | Comparison
+    | Reduction;
   readonly domain: Domain;
   readonly type: 'number' | 'boolean';
   readonly args: readonly Expression[];
@@ -34,8 +42,11 @@ export type Expression = {
 /** A number where an expression is expected is a constant. */
 export type Operand = Expression | number;
 
-const leaf = (op: 'constant' | 'scalar' | 'input', domain: Domain, fields: { value?: number; name?: string }): Expression =>
-  ({ op, domain, type: 'number', args: [], ...fields });
+const leaf = (
+  op: 'constant' | 'scalar' | 'input',
+  domain: Domain,
+  fields: { value?: number; name?: string },
+): Expression => ({ op, domain, type: 'number', args: [], ...fields });
 
 /** A number fixed when the rule is compiled. */
 export const constant = (value: number): Expression => leaf('constant', 'host', { value });
@@ -44,21 +55,35 @@ export const constant = (value: number): Expression => leaf('constant', 'host', 
 export const scalar = (name: string): Expression => leaf('scalar', 'host', { name });
 
 /** A value that the kernel reads: the weight, the gradient or a slot. */
-export const input = (name: string, domain: DeviceDomain): Expression => leaf('input', domain, { name });
+export const input = (name: string, domain: DeviceDomain): Expression =>
+  leaf('input', domain, { name });
 
 /** Throws unless `operand` is a number or a node of the wanted type. */
-function toExpression(owner: string, operand: Operand, type: Expression['type'] = 'number'): Expression {
+function toExpression(
+  owner: string,
+  operand: Operand,
+  type: Expression['type'] = 'number',
+): Expression {
   const expression = typeof operand === 'number' ? constant(operand) : operand;
   if (expression?.type !== type) {
-    throw new Error(`${owner}: an operand must be a ${type} expression, got ${expression?.type ?? String(operand)}`);
+    throw new Error(
+      `${owner}: an operand must be a ${type} expression, got ${expression?.type ?? String(operand)}`,
+    );
   }
   return expression;
 }
 
 const widest = (args: readonly Expression[]): Domain =>
-  args.reduce<Domain>((domain, arg) => (rank[arg.domain] > rank[domain] ? arg.domain : domain), 'host');
+  args.reduce<Domain>(
+    (domain, arg) => (rank[arg.domain] > rank[domain] ? arg.domain : domain),
+    'host',
+  );
 
-function operation(op: UnaryOperation | BinaryOperation | Comparison, operands: Operand[], type: Expression['type'] = 'number'): Expression {
+function operation(
+  op: UnaryOperation | BinaryOperation | Comparison,
+  operands: Operand[],
+  type: Expression['type'] = 'number',
+): Expression {
   const args = operands.map((operand) => toExpression(op, operand));
   return { op, domain: widest(args), type, args };
 }
@@ -91,13 +116,18 @@ export const square = (x: Operand): Expression => mul(x, x);
 /** The condition x < y; false where either is NaN. */
 export const less = (x: Operand, y: Operand): Expression => operation('less', [x, y], 'boolean');
 /** The condition x <= y; false where either is NaN. */
-export const lessEqual = (x: Operand, y: Operand): Expression => operation('lessEqual', [x, y], 'boolean');
+export const lessEqual = (x: Operand, y: Operand): Expression =>
+  operation('lessEqual', [x, y], 'boolean');
 /** The condition x = y; false where either is NaN. */
 export const equal = (x: Operand, y: Operand): Expression => operation('equal', [x, y], 'boolean');
 
 /** x where the condition holds, else y. Both are computed; the one not chosen may be NaN without harm. */
 export function select(condition: Expression, x: Operand, y: Operand): Expression {
-  const args = [toExpression('select', condition, 'boolean'), toExpression('select', x), toExpression('select', y)];
+  const args = [
+    toExpression('select', condition, 'boolean'),
+    toExpression('select', x),
+    toExpression('select', y),
+  ];
   return { op: 'select', domain: widest(args), type: 'number', args };
 }
 
@@ -109,20 +139,31 @@ export const maximum = (x: Operand, y: Operand): Expression => select(less(x, y)
 export const sign = (x: Operand): Expression => select(less(0, x), 1, select(less(x, 0), -1, 0));
 
 /** t x + (1 - t) y; for a host t, 1 - t is taken in double precision. */
-export const mix = (x: Operand, y: Operand, t: Operand): Expression => add(mul(t, x), mul(sub(1, t), y));
+export const mix = (x: Operand, y: Operand, t: Operand): Expression =>
+  add(mul(t, x), mul(sub(1, t), y));
 
-function reduction(op: Reduction, domain: DeviceDomain, x: Expression, allowed: readonly Domain[]): Expression {
+function reduction(
+  op: Reduction,
+  domain: DeviceDomain,
+  x: Expression,
+  allowed: readonly Domain[],
+): Expression {
   const arg = toExpression(op, x);
   if (!allowed.includes(arg.domain)) {
-    throw new Error(`${op}: the operand must vary over ${allowed.join(' or ')}, got one that varies over ${arg.domain}`);
+    throw new Error(
+      `${op}: the operand must vary over ${allowed.join(' or ')}, got one that varies over ${arg.domain}`,
+    );
   }
   return { op, domain, type: 'number', args: [arg] };
 }
 
 /** The sum of x over the elements of each neuron (its fan-in). */
-export const neuronSum = (x: Expression): Expression => reduction('neuronSum', 'neuron', x, ['element']);
+export const neuronSum = (x: Expression): Expression =>
+  reduction('neuronSum', 'neuron', x, ['element']);
 /** The sum of x over all elements of the tensor, or over all its neurons where x has one value a neuron. */
-export const tensorSum = (x: Expression): Expression => reduction('tensorSum', 'tensor', x, ['element', 'neuron']);
+export const tensorSum = (x: Expression): Expression =>
+  reduction('tensorSum', 'tensor', x, ['element', 'neuron']);
 
 /** True of nodes that reduce. */
-export const isReduction = (expression: Expression): boolean => expression.op === 'neuronSum' || expression.op === 'tensorSum';
+export const isReduction = (expression: Expression): boolean =>
+  expression.op === 'neuronSum' || expression.op === 'tensorSum';

@@ -13,17 +13,35 @@ export type Layout = {
   readonly fanIn: number;
 };
 
-const product = (sizes: readonly number[]): number => sizes.reduce((total, size) => total * size, 1);
+const product = (sizes: readonly number[]): number =>
+  sizes.reduce((total, size) => total * size, 1);
 
 /**
  * The view of a tensor whose neurons are numbered by one axis or by two; adjacent axes count as one.
  * A tensor of rank 0 is one neuron of one element.
  */
-export function layoutOf(owner: string, shape: readonly number[], neuronAxis: number | readonly number[]): Layout {
-  const axes = (typeof neuronAxis === 'number' ? [neuronAxis] : [...neuronAxis]).map((axis) => (axis < 0 ? axis + shape.length : axis)).sort((a, b) => a - b);
+export function layoutOf(
+  owner: string,
+  shape: readonly number[],
+  neuronAxis: number | readonly number[],
+): Layout {
+  const axes = (typeof neuronAxis === 'number' ? [neuronAxis] : [...neuronAxis])
+    .map((axis) => (axis < 0 ? axis + shape.length : axis))
+    .sort((a, b) => a - b);
   check(
-    axes.length >= 1 && axes.length <= 2 && axes.every((axis, i) => Number.isInteger(axis) && axis >= 0 && axis < Math.max(1, shape.length) && axis !== axes[i - 1]),
-    owner, 'neuronAxis', `name one axis or two different ones of the shape ${show(shape)}`, neuronAxis,
+    axes.length >= 1 &&
+      axes.length <= 2 &&
+      axes.every(
+        (axis, i) =>
+          Number.isInteger(axis) &&
+          axis >= 0 &&
+          axis < Math.max(1, shape.length) &&
+          axis !== axes[i - 1],
+      ),
+    owner,
+    'neuronAxis',
+    `name one axis or two different ones of the shape ${show(shape)}`,
+    neuronAxis,
   );
   const [first, last] = [axes[0], axes.at(-1)!];
   const adjacent = last - first <= 1;

@@ -3,14 +3,38 @@
  *
  * Sums are blocked: a plain float32 sum of a million squares is 4e-4 off on some backends.
  */
-import { abs, add, broadcastTo, div, equal, less, lessEqual, mul, neg, pad, reshape, scalar, sqrt, sub, sum, tidy, transpose, where, zeros, type Tensor } from '@tensorflow/tfjs-core';
+import {
+  abs,
+  add,
+  broadcastTo,
+  div,
+  equal,
+  less,
+  lessEqual,
+  mul,
+  neg,
+  pad,
+  reshape,
+  scalar,
+  sqrt,
+  sub,
+  sum,
+  tidy,
+  transpose,
+  where,
+  zeros,
+  type Tensor,
+} from '@tensorflow/tfjs-core';
 import type { DeviceDomain } from './expression.js';
 import type { Layout } from './layout.js';
 import type { Buffer, Instruction, Plan } from './plan.js';
 
 type Operands = readonly Tensor[];
 
-const operations: Record<Exclude<Instruction['op'], 'load' | 'constant' | 'scalar'>, (args: Operands) => Tensor> = {
+const operations: Record<
+  Exclude<Instruction['op'], 'load' | 'constant' | 'scalar'>,
+  (args: Operands) => Tensor
+> = {
   add: ([x, y]) => add(x, y),
   sub: ([x, y]) => sub(x, y),
   mul: ([x, y]) => mul(x, y),
@@ -31,20 +55,38 @@ const sumBlock = 32;
  * Shapes in which values of each domain broadcast against each other. They have three axes: on webgpu some operations
  * know no tensor of more than four, and a blocked sum adds one.
  */
-const viewOf = ({ before, between, neurons, after }: Layout): Record<DeviceDomain, number[]> =>
-  ({ element: [before * between, neurons, after], neuron: [1, neurons, 1], tensor: [1, 1, 1] });
+const viewOf = ({ before, between, neurons, after }: Layout): Record<DeviceDomain, number[]> => ({
+  element: [before * between, neurons, after],
+  neuron: [1, neurons, 1],
+  tensor: [1, 1, 1],
+});
 
 /** Exchanges two neighbouring axes behind `before`: so axes that number the neurons but are apart come together, and part again. */
-const exchange = (x: Tensor, { before, neuronsInner, after }: Layout, first: number, second: number): Tensor =>
-  x.size > 0 && first > 1 && second > 1 ? transpose(reshape(x, [before, first, second, neuronsInner * after]), [0, 2, 1, 3]) : x;
+const exchange = (
+  x: Tensor,
+  { before, neuronsInner, after }: Layout,
+  first: number,
+  second: number,
+): Tensor =>
+  x.size > 0 && first > 1 && second > 1
+    ? transpose(reshape(x, [before, first, second, neuronsInner * after]), [0, 2, 1, 3])
+    : x;
 
 /** The sum over one axis, block by block; keeps the axis. */
 function blockedSum(x: Tensor, axis: number): Tensor {
   const length = x.shape[axis];
   if (length <= sumBlock) return sum(x, axis, true);
   const blocks = Math.ceil(length / sumBlock);
-  const padded = pad(x, x.shape.map((_, i) => [0, i === axis ? blocks * sumBlock - length : 0] as [number, number]));
-  const split = reshape(padded, [...x.shape.slice(0, axis), blocks, sumBlock, ...x.shape.slice(axis + 1)]);
+  const padded = pad(
+    x,
+    x.shape.map((_, i) => [0, i === axis ? blocks * sumBlock - length : 0] as [number, number]),
+  );
+  const split = reshape(padded, [
+    ...x.shape.slice(0, axis),
+    blocks,
+    sumBlock,
+    ...x.shape.slice(axis + 1),
+  ]);
   return blockedSum(sum(split, axis + 1), axis);
 }
 
@@ -72,7 +114,14 @@ export function runOps(
   const results = new Map<Buffer, Tensor>();
   tidy(() => {
     const memory = new Map<Buffer, Tensor>();
-    const read = (buffer: Buffer): Tensor => memory.get(buffer) ?? reshape(buffer.domain === 'element' ? exchange(inputs(buffer), layout, neuronsOuter, between) : inputs(buffer), view[buffer.domain]);
+    const read = (buffer: Buffer): Tensor =>
+      memory.get(buffer) ??
+      reshape(
+        buffer.domain === 'element'
+          ? exchange(inputs(buffer), layout, neuronsOuter, between)
+          : inputs(buffer),
+        view[buffer.domain],
+      );
     for (const stage of plan.stages) {
       // No tfjs operation sees a tensor of size 0: broadcasts of one fail, and on the wasm backend they spoil the heap.
       const nothing = view[stage.domain].includes(0) ? zeros(view[stage.domain]) : undefined;
@@ -81,12 +130,20 @@ export function runOps(
         if (nothing) values.push(nothing);
         else if (instruction.op === 'load') values.push(read(instruction.buffer));
         else if (instruction.op === 'constant') values.push(scalar(instruction.value, 'float32'));
-        else if (instruction.op === 'scalar') values.push(scalar(scalars[instruction.index], 'float32'));
+        else if (instruction.op === 'scalar')
+          values.push(scalar(scalars[instruction.index], 'float32'));
         else values.push(operations[instruction.op](instruction.args.map((arg) => values[arg])));
       }
-      const written = stage.stores.map(({ buffer, value }) => [buffer, broadcastTo(values[value], view[buffer.domain])] as const);
+      const written = stage.stores.map(
+        ({ buffer, value }) => [buffer, broadcastTo(values[value], view[buffer.domain])] as const,
+      );
       for (const { buffer, value } of stage.sums) {
-        const own = () => reduce(broadcastTo(values[value], view[stage.domain]), buffer.domain, view[buffer.domain]);
+        const own = () =>
+          reduce(
+            broadcastTo(values[value], view[stage.domain]),
+            buffer.domain,
+            view[buffer.domain],
+          );
         memory.set(buffer, reshape(sumOf(buffer, own), view[buffer.domain]));
       }
       for (const [buffer, value] of written) {
@@ -95,8 +152,12 @@ export function runOps(
       }
     }
     for (const [buffer, value] of results) {
-      const result = buffer.domain === 'element' ? exchange(value, layout, between, neuronsOuter) : value;
-      results.set(buffer, buffer.role === 'reading' ? result.clone() : reshape(result, inputs(buffer).shape));
+      const result =
+        buffer.domain === 'element' ? exchange(value, layout, between, neuronsOuter) : value;
+      results.set(
+        buffer,
+        buffer.role === 'reading' ? result.clone() : reshape(result, inputs(buffer).shape),
+      );
     }
     return [...results.values()];
   });

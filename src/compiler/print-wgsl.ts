@@ -10,14 +10,31 @@
  * record: sizes, then the offsets of its buffers in the arena, then its scalars.
  */
 import type { Layout } from './layout.js';
-import { hasNeurons, loadsOf, type Buffer, type Instruction, type Plan, type Stage } from './plan.js';
+import {
+  hasNeurons,
+  loadsOf,
+  type Buffer,
+  type Instruction,
+  type Plan,
+  type Stage,
+} from './plan.js';
 
 const workgroupSize = 256;
 
 /** Float32 additions in a row before a partial sum is set aside. */
 const sumBlock = 64;
 
-const sizes = ['size', 'before', 'neuronsOuter', 'between', 'neuronsInner', 'after', 'neurons', 'stretch', 'groups'] as const;
+const sizes = [
+  'size',
+  'before',
+  'neuronsOuter',
+  'between',
+  'neuronsInner',
+  'after',
+  'neurons',
+  'stretch',
+  'groups',
+] as const;
 
 export type Kernel = {
   readonly kind: 'sweep' | 'combine';
@@ -32,16 +49,22 @@ export function cutPlan({ stages }: Plan): Kernel[] {
   let sweep: Stage[] = [];
   let single: Stage[] = [];
   const close = (): void => {
-    const totals = sweep.flatMap(({ sums }) => sums.map(({ buffer }) => buffer)).filter(({ domain }) => domain === 'tensor');
+    const totals = sweep
+      .flatMap(({ sums }) => sums.map(({ buffer }) => buffer))
+      .filter(({ domain }) => domain === 'tensor');
     if (sweep.length > 0) kernels.push({ kind: 'sweep', stages: sweep, totals });
-    if (single.length + totals.length > 0) kernels.push({ kind: 'combine', stages: single, totals });
+    if (single.length + totals.length > 0)
+      kernels.push({ kind: 'combine', stages: single, totals });
     [sweep, single] = [[], []];
   };
   for (const stage of stages) {
     if (stage.domain === 'tensor') single.push(stage);
     else {
-      const written = [...sweep, ...single].flatMap(({ sums, stores }) => [...sums, ...stores].map(({ buffer }) => buffer));
-      if (loadsOf(stage).some((buffer) => buffer.domain === 'tensor' && written.includes(buffer))) close();
+      const written = [...sweep, ...single].flatMap(({ sums, stores }) =>
+        [...sums, ...stores].map(({ buffer }) => buffer),
+      );
+      if (loadsOf(stage).some((buffer) => buffer.domain === 'tensor' && written.includes(buffer)))
+        close();
       sweep.push(stage);
     }
   }
@@ -54,7 +77,15 @@ export function tileOf(plan: Plan, { after, neuronsInner, fanIn }: Layout) {
   const across = after === 1;
   return {
     /** Neurons of a workgroup; 0 where the plan has no neurons. */
-    neurons: !hasNeurons(plan) ? 0 : across ? (neuronsInner >= 32 ? 32 : 8) : fanIn >= workgroupSize ? 1 : 16,
+    neurons: !hasNeurons(plan)
+      ? 0
+      : across
+        ? neuronsInner >= 32
+          ? 32
+          : 8
+        : fanIn >= workgroupSize
+          ? 1
+          : 16,
     /** True if neighbouring threads take neighbouring neurons, false if they take neighbouring elements of one neuron. */
     across,
   };
@@ -64,7 +95,9 @@ export type Tile = ReturnType<typeof tileOf>;
 
 /** Elements that a workgroup takes: few where they are independent, more where each group leaves a partial sum. */
 const stretchOf = ({ stages }: Plan, { size }: Layout): number =>
-  stages.some(({ sums }) => sums.length > 0) ? Math.max(16 * workgroupSize, Math.ceil(size / 1024 / workgroupSize) * workgroupSize) : 4 * workgroupSize;
+  stages.some(({ sums }) => sums.length > 0)
+    ? Math.max(16 * workgroupSize, Math.ceil(size / 1024 / workgroupSize) * workgroupSize)
+    : 4 * workgroupSize;
 
 /** Workgroups of a sweep over one variable. */
 export const groupsOf = (plan: Plan, layout: Layout): number => {
@@ -81,14 +114,29 @@ export const scalarsAt = ({ buffers }: Plan): number => sizes.length + buffers.l
 
 /** Words of the arena that a buffer needs: a sum of the tensor has its value, then a partial sum for each workgroup. */
 export const wordsOf = (plan: Plan, { domain, role }: Buffer, layout: Layout): number =>
-  domain === 'element' ? layout.size : domain === 'neuron' ? layout.neurons : role === 'sum' ? 1 + groupsOf(plan, layout) : 1;
+  domain === 'element'
+    ? layout.size
+    : domain === 'neuron'
+      ? layout.neurons
+      : role === 'sum'
+        ? 1 + groupsOf(plan, layout)
+        : 1;
 
-const infix: Partial<Record<Instruction['op'], string>> = { add: '+', sub: '-', mul: '*', div: '/', less: '<', lessEqual: '<=', equal: '==' };
+const infix: Partial<Record<Instruction['op'], string>> = {
+  add: '+',
+  sub: '-',
+  mul: '*',
+  div: '/',
+  less: '<',
+  lessEqual: '<=',
+  equal: '==',
+};
 
 function literal(number: number): string {
   const value = Math.fround(number);
   // WGSL has no literals for these, and forbids constant expressions that make them.
-  if (!Number.isFinite(value)) return `bitcast<f32>(${Number.isNaN(value) ? 'nan' : value > 0 ? 'infinity' : 'minusInfinity'})`;
+  if (!Number.isFinite(value))
+    return `bitcast<f32>(${Number.isNaN(value) ? 'nan' : value > 0 ? 'infinity' : 'minusInfinity'})`;
   return `f32(${Object.is(value, -0) ? '-0.0' : value})`;
 }
 
@@ -101,7 +149,9 @@ function declare(instruction: Instruction, i: number, place: (buffer: Buffer) =>
     const [a, b, c] = instruction.args.map((arg) => `v${arg}`);
     if (instruction.op === 'select') return `select(${c}, ${b}, ${a})`;
     if (instruction.op === 'neg') return `-${a}`;
-    return instruction.op in infix ? `${a} ${infix[instruction.op]} ${b}` : `${instruction.op}(${a})`;
+    return instruction.op in infix
+      ? `${a} ${infix[instruction.op]} ${b}`
+      : `${instruction.op}(${a})`;
   };
   return `let v${i} = ${valueOf()};`;
 }
@@ -130,33 +180,46 @@ fn total(sums: Sums, thread: u32, lane: u32, lanes: u32, stride: u32) -> Sums {
 `;
 
 /** Reads a record into variables; `base` is the expression of its first word. */
-const readRecord = (plan: Plan, base: string): string => [
-  ...[...sizes, ...plan.buffers.map((_, i) => `offset${i}`)].map((name, i) => `let ${name} = records[${base} + ${i}];`),
-  ...plan.scalars.map((_, i) => `let scalar${i} = bitcast<f32>(records[${base} + ${scalarsAt(plan) + i}]);`),
-].join('\n');
+const readRecord = (plan: Plan, base: string): string =>
+  [
+    ...[...sizes, ...plan.buffers.map((_, i) => `offset${i}`)].map(
+      (name, i) => `let ${name} = records[${base} + ${i}];`,
+    ),
+    ...plan.scalars.map(
+      (_, i) => `let scalar${i} = bitcast<f32>(records[${base} + ${scalarsAt(plan) + i}]);`,
+    ),
+  ].join('\n');
 
 /** Words of a record. */
 const recordWords = (plan: Plan): number => scalarsAt(plan) + plan.scalars.length;
 
-const count = (stages: readonly Stage[]): number => Math.max(1, ...stages.map(({ sums }) => sums.length));
+const count = (stages: readonly Stage[]): number =>
+  Math.max(1, ...stages.map(({ sums }) => sums.length));
 
 /** Prints a sweep over `width` variables in one dispatch; plans with neurons take one. */
-export function printSweep(plan: Plan, { stages }: Kernel, { neurons, across }: Tile, width: number): string {
+export function printSweep(
+  plan: Plan,
+  { stages }: Kernel,
+  { neurons, across }: Tile,
+  width: number,
+): string {
   const lanes = workgroupSize / (neurons || 1);
   const stride = across && neurons > 0 ? neurons : 1;
   const inTile = across ? `thread % ${neurons}` : `thread / ${lanes}`;
-  const setting = neurons > 0
-    ? `let lane = ${across ? `thread / ${neurons}` : `thread % ${lanes}`};
+  const setting =
+    neurons > 0
+      ? `let lane = ${across ? `thread / ${neurons}` : `thread % ${lanes}`};
 let alive = group * ${neurons} + ${inTile} < neurons;
 let neuron = min(group * ${neurons} + ${inTile}, neurons - 1);
 let begin = lane;
 let end = select(0u, before * between * after, alive);`
-    : `let lane = thread;
+      : `let lane = thread;
 let begin = group * stretch + thread;
 let end = min(size, (group + 1) * stretch);`;
-  const index = neurons > 0
-    ? '((((k / after / between) * neuronsOuter + neuron / neuronsInner) * between + k / after % between) * neuronsInner + neuron % neuronsInner) * after + k % after'
-    : 'k';
+  const index =
+    neurons > 0
+      ? '((((k / after / between) * neuronsOuter + neuron / neuronsInner) * between + k / after % between) * neuronsInner + neuron % neuronsInner) * after + k % after'
+      : 'k';
 
   const sweep = (variable: number): string => {
     const place = (buffer: Buffer): string => {
@@ -166,13 +229,24 @@ let end = min(size, (group + 1) * stretch);`;
     };
     const printStage = ({ domain, instructions, stores, sums }: Stage): string => {
       // What is the same for all elements of a thread is read before its loop.
-      const inLoop = instructions.map((instruction) => domain === 'element' && ('args' in instruction || (instruction.op === 'load' && instruction.buffer.domain === 'element')));
-      const declared = (inside: boolean): string => instructions.flatMap((instruction, i) => (inLoop[i] === inside ? [declare(instruction, i, place)] : [])).join('\n');
+      const inLoop = instructions.map(
+        (instruction) =>
+          domain === 'element' &&
+          ('args' in instruction ||
+            (instruction.op === 'load' && instruction.buffer.domain === 'element')),
+      );
+      const declared = (inside: boolean): string =>
+        instructions
+          .flatMap((instruction, i) =>
+            inLoop[i] === inside ? [declare(instruction, i, place)] : [],
+          )
+          .join('\n');
       const stored = stores.map(({ buffer, value }) => `${place(buffer)} = v${value};`).join('\n');
       const added = sums.map(({ value }, s) => `part[${s}] += v${value};`).join('\n');
       const setAside = sums.map((_, s) => `sums[${s}] += part[${s}]; part[${s}] = 0;`).join('\n');
-      const work = domain === 'element'
-        ? `${declared(false)}
+      const work =
+        domain === 'element'
+          ? `${declared(false)}
 var step = 0;
 for (var k = begin; k < end; k += ${lanes}u) {
 let i = ${index};
@@ -182,10 +256,19 @@ ${added}
 step++;
 if (step % ${sumBlock} == 0) { ${setAside} }
 }`
-        : `if (alive && lane == 0) {\n${declared(false)}\n${stored}\n${added}\n}`;
-      const summed = (of: Buffer['domain'], sum: string, target: (buffer: Buffer) => string): string => {
-        const stores = sums.map(({ buffer }, s) => (buffer.domain === of ? `${target(buffer)} = all[${s}];` : '')).join('');
-        return stores && `{ let all = total(sums, thread, ${sum}); if (${of === 'neuron' ? 'alive && lane == 0' : 'thread == 0'}) { ${stores} } }`;
+          : `if (alive && lane == 0) {\n${declared(false)}\n${stored}\n${added}\n}`;
+      const summed = (
+        of: Buffer['domain'],
+        sum: string,
+        target: (buffer: Buffer) => string,
+      ): string => {
+        const stores = sums
+          .map(({ buffer }, s) => (buffer.domain === of ? `${target(buffer)} = all[${s}];` : ''))
+          .join('');
+        return (
+          stores &&
+          `{ let all = total(sums, thread, ${sum}); if (${of === 'neuron' ? 'alive && lane == 0' : 'thread == 0'}) { ${stores} } }`
+        );
       };
       return `{
 var sums: Sums;
@@ -207,7 +290,9 @@ ${stages.map(printStage).join('\n')}
 
   const variables = Array.from({ length: width }, (_, k) => k);
   const binding = (role: Buffer['role'], declaration: (k: number) => string): string =>
-    plan.buffers.some((buffer) => buffer.role === role) ? variables.map(declaration).join('\n') : '';
+    plan.buffers.some((buffer) => buffer.role === role)
+      ? variables.map(declaration).join('\n')
+      : '';
   return `${header(count(stages))}
 ${binding('variable', (k) => `@group(0) @binding(${2 + k}) var<storage, read_write> w${k}: array<f32>;`)}
 ${binding('gradient', (k) => `@group(${1 + k}) @binding(0) var<storage, read> g${k}: array<f32>;`)}

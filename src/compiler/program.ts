@@ -1,36 +1,77 @@
 /** From a rule to the plans that an executor runs. */
-import { constant, input, mul, type DeviceDomain, type Expression, type Operand } from './expression.js';
+import {
+  constant,
+  input,
+  mul,
+  type DeviceDomain,
+  type Expression,
+  type Operand,
+} from './expression.js';
 import type { Layout } from './layout.js';
 import { makePlan, type Buffer, type Output, type Plan } from './plan.js';
 import { mapValues } from '../map-values.js';
-import { inputsOf, preparationOf, updateOf, type NewValues, type Rule, type Values } from './rule.js';
+import {
+  inputsOf,
+  preparationOf,
+  updateOf,
+  type NewValues,
+  type Rule,
+  type Values,
+} from './rule.js';
 
 export const variableBuffer: Buffer = { name: 'w', domain: 'element', role: 'variable' };
 export const gradientBuffer: Buffer = { name: 'g', domain: 'element', role: 'gradient' };
 /** The factor of the step-wide stage: one value for all gradients of a step. */
-export const gradientScaleBuffer: Buffer = { name: 'gradientScale', domain: 'tensor', role: 'stepWide' };
+export const gradientScaleBuffer: Buffer = {
+  name: 'gradientScale',
+  domain: 'tensor',
+  role: 'stepWide',
+};
 
-const slotBuffers = ({ slots }: Rule): Record<string, Buffer> => mapValues(slots, (domain, name) => ({ name, domain, role: 'slot' }));
+const slotBuffers = ({ slots }: Rule): Record<string, Buffer> =>
+  mapValues(slots, (domain, name) => ({ name, domain, role: 'slot' }));
 
 /** What a probe may look at: all values before the update and after it, the gradient as it came. */
-export type UpdateValues = { readonly rule: Rule; readonly g: Expression; readonly before: Values; readonly after: Values };
+export type UpdateValues = {
+  readonly rule: Rule;
+  readonly g: Expression;
+  readonly before: Values;
+  readonly after: Values;
+};
 
 /** Values of the tensor or of its neurons that a probe wants read, by name. */
 export type Readings = (values: UpdateValues) => Readonly<Record<string, Expression>>;
 
-const asExpression = (value: Operand): Expression => (typeof value === 'number' ? constant(value) : value);
+const asExpression = (value: Operand): Expression =>
+  typeof value === 'number' ? constant(value) : value;
 
 const outputsOf = (values: NewValues, buffers: Readonly<Record<string, Buffer>>): Output[] =>
-  Object.entries(values).map(([name, value]) => ({ buffer: buffers[name], value: asExpression(value) }));
+  Object.entries(values).map(([name, value]) => ({
+    buffer: buffers[name],
+    value: asExpression(value),
+  }));
 
 /** The plan of a rule's update; `scaled` if a step-wide factor multiplies the gradient first; `readings` adds a probe's. */
 export function planUpdate(rule: Rule, scaled: boolean, readings?: Readings): Plan {
-  const buffers = { w: variableBuffer, g: gradientBuffer, gradientScale: gradientScaleBuffer, ...slotBuffers(rule) };
+  const buffers = {
+    w: variableBuffer,
+    g: gradientBuffer,
+    gradientScale: gradientScaleBuffer,
+    ...slotBuffers(rule),
+  };
   const { g } = inputsOf(rule);
   const { before, after } = updateOf(rule, scaled ? mul(g, input('gradientScale', 'tensor')) : g);
-  const read = readings?.({ rule, g, before, after: { ...before, ...mapValues(after, asExpression) } }) ?? {};
-  const readingBuffers = mapValues(read, ({ domain }, name): Buffer => ({ name, domain: domain as DeviceDomain, role: 'reading' }));
-  return makePlan(rule.name, buffers, [...outputsOf(after, buffers), ...outputsOf(read, readingBuffers)]);
+  const read =
+    readings?.({ rule, g, before, after: { ...before, ...mapValues(after, asExpression) } }) ?? {};
+  const readingBuffers = mapValues(read, ({ domain }, name): Buffer => ({
+    name,
+    domain: domain as DeviceDomain,
+    role: 'reading',
+  }));
+  return makePlan(rule.name, buffers, [
+    ...outputsOf(after, buffers),
+    ...outputsOf(read, readingBuffers),
+  ]);
 }
 
 /** The plan that is run once on a weight before its first forward pass, if the rule has one. */
@@ -41,8 +82,12 @@ export function planPrepare(rule: Rule): Plan | undefined {
 }
 
 /** A plan over all gradients of a step that comes before every rule; its sums are over all of them, its value scales them. */
-export const planStepWide = (name: string, value: Expression): Plan => makePlan(name, { g: gradientBuffer }, [{ buffer: gradientScaleBuffer, value }]);
+export const planStepWide = (name: string, value: Expression): Plan =>
+  makePlan(name, { g: gradientBuffer }, [{ buffer: gradientScaleBuffer, value }]);
 
 /** The shape in which a slot is saved. */
-export const slotShape = (domain: DeviceDomain, shape: readonly number[], layout: Layout): number[] =>
-  domain === 'element' ? [...shape] : domain === 'neuron' ? [layout.neurons] : [];
+export const slotShape = (
+  domain: DeviceDomain,
+  shape: readonly number[],
+  layout: Layout,
+): number[] => (domain === 'element' ? [...shape] : domain === 'neuron' ? [layout.neurons] : []);

@@ -1,6 +1,14 @@
 /** An update rule as its author writes it, and the outputs that the compiler makes of it. */
 import { mapValues } from '../map-values.js';
-import { equal, input, scalar, select, type DeviceDomain, type Expression, type Operand } from './expression.js';
+import {
+  equal,
+  input,
+  scalar,
+  select,
+  type DeviceDomain,
+  type Expression,
+  type Operand,
+} from './expression.js';
 
 /** What the host knows of one variable at one step; a rule's own hyperparameters stand beside these. */
 export type HostValues = {
@@ -45,17 +53,24 @@ export type RuleOptions<Slot extends string = string> = {
   /** Slots that start as standard normal numbers; all others start as 0. */
   readonly random?: readonly NoInfer<Slot>[];
   /** Replaces slot values at a variable's first update. */
-  readonly initial?: (values: { readonly w: Expression; readonly g: Expression } & Readonly<Record<Slot, Expression>>, scalars: Values) => NewValues;
+  readonly initial?: (
+    values: { readonly w: Expression; readonly g: Expression } & Readonly<Record<Slot, Expression>>,
+    scalars: Values,
+  ) => NewValues;
   /** Computes the scalars of a step in double precision. */
   readonly host?: (values: HostValues) => Readonly<Record<string, number>>;
   /** The rule itself. */
-  readonly update: (values: { readonly w: Expression; readonly g: Expression } & Readonly<Record<Slot, Expression>>, scalars: Values) => NewValues;
+  readonly update: (
+    values: { readonly w: Expression; readonly g: Expression } & Readonly<Record<Slot, Expression>>,
+    scalars: Values,
+  ) => NewValues;
 };
 
 export type Rule = Required<Pick<RuleOptions, 'slots' | 'roles'>> & RuleOptions;
 
 /** A rule with what its author may leave out. */
-export const makeRule = <Slot extends string = never>(options: RuleOptions<Slot>): Rule => ({ slots: {}, roles: {}, ...options }) as unknown as Rule;
+export const makeRule = <Slot extends string = never>(options: RuleOptions<Slot>): Rule =>
+  ({ slots: {}, roles: {}, ...options }) as unknown as Rule;
 
 /** Cannot be the name of a rule's scalar. */
 export const COUNT = '#count';
@@ -75,14 +90,16 @@ export function updateOf(rule: Rule, gradient: Expression): { before: Values; af
   const scalars = scalarsOf();
   const before: Record<string, Expression> = { ...inputsOf(rule), g: gradient };
   const initial: NewValues = rule.initial?.(before as Parameters<Rule['update']>[0], scalars) ?? {};
-  for (const [slot, value] of Object.entries(initial)) before[slot] = select(equal(scalar(COUNT), 0), value, before[slot]);
+  for (const [slot, value] of Object.entries(initial))
+    before[slot] = select(equal(scalar(COUNT), 0), value, before[slot]);
   const after = rule.update(before as Parameters<Rule['update']>[0], scalars);
   // A slot that has an initial value and no other must keep it past the first step.
   return { before, after: { ...mapValues(initial, (_, slot) => before[slot]), ...after } };
 }
 
 /** The new values of a rule's preparation. */
-export const preparationOf = (rule: Rule): NewValues | undefined => rule.prepare?.({ w: inputsOf(rule).w }, scalarsOf());
+export const preparationOf = (rule: Rule): NewValues | undefined =>
+  rule.prepare?.({ w: inputsOf(rule).w }, scalarsOf());
 
 /** Every scalar that the rule's expressions may ask for. */
 export function hostScalars(rule: Rule, values: HostValues): Readonly<Record<string, number>> {

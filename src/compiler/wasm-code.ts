@@ -25,7 +25,11 @@ const signed = (value: number): number[] => {
 };
 
 const float = (value: number): number[] => [...new Uint8Array(new Float32Array([value]).buffer)];
-const simd = (opcode: number, ...operands: number[]): Code => [0xfd, ...unsigned(opcode), ...operands];
+const simd = (opcode: number, ...operands: number[]): Code => [
+  0xfd,
+  ...unsigned(opcode),
+  ...operands,
+];
 /** Alignment is a hint: 4 bytes. */
 const memory = (offset: number): number[] => [2, ...unsigned(offset)];
 
@@ -57,7 +61,8 @@ export const wasm = {
   loadLane: (offset = 0): Code => simd(92, ...memory(offset)),
   store: (offset = 0): Code => simd(11, ...memory(offset)),
   storeLane: (offset = 0): Code => simd(90, ...memory(offset), 0),
-  splatConst: (value: number): Code => simd(12, ...float(value), ...float(value), ...float(value), ...float(value)),
+  splatConst: (value: number): Code =>
+    simd(12, ...float(value), ...float(value), ...float(value), ...float(value)),
   firstLaneMask: simd(12, 255, 255, 255, 255, ...Array<number>(12).fill(0)),
   extractLane: (lane: number): Code => simd(0x1f, lane),
   and: simd(0x4e),
@@ -81,16 +86,34 @@ export const minus = (a: Code, b: Code): Code => [a, b, wasm.i32Sub];
 export const times = (a: Code, b: Code): Code => [a, b, wasm.i32Mul];
 export const quotient = (a: Code, b: Code): Code => [a, b, wasm.i32DivUnsigned];
 export const remainder = (a: Code, b: Code): Code => [a, b, wasm.i32RemUnsigned];
-export const shiftLeft = (a: Code, bits: number): Code => [a, wasm.i32Const(bits), wasm.i32ShiftLeft];
+export const shiftLeft = (a: Code, bits: number): Code => [
+  a,
+  wasm.i32Const(bits),
+  wasm.i32ShiftLeft,
+];
 export const smaller = (a: Code, b: Code): Code => [a, b, a, b, wasm.i32LessUnsigned, wasm.select];
 
 export const ifThen = (condition: Code, body: Code): Code => [condition, 0x04, 0x40, body, 0x0b];
 
 /** Runs `body` while `condition` holds. */
-export const whileLoop = (condition: Code, body: Code): Code => [0x03, 0x40, condition, 0x04, 0x40, body, 0x0c, 1, 0x0b, 0x0b];
+export const whileLoop = (condition: Code, body: Code): Code => [
+  0x03,
+  0x40,
+  condition,
+  0x04,
+  0x40,
+  body,
+  0x0c,
+  1,
+  0x0b,
+  0x0b,
+];
 
 /** Runs `body` for the values of the local `counter` below `end`. */
 export const forLoop = (counter: number, from: Code, end: Code, step: Code, body: Code): Code => [
   assign(counter, from),
-  whileLoop([wasm.get(counter), end, wasm.i32LessUnsigned], [body, assign(counter, plus(wasm.get(counter), step))]),
+  whileLoop(
+    [wasm.get(counter), end, wasm.i32LessUnsigned],
+    [body, assign(counter, plus(wasm.get(counter), step))],
+  ),
 ];

@@ -14,7 +14,8 @@ export type ExecutorChoice = 'auto' | 'ops';
 const warned = new Set<string>();
 
 function fallBack(reason: string): Executor {
-  if (!warned.has(reason)) console.warn(`tfjs-warmup: no fused kernels, tfjs operations instead: ${reason}`);
+  if (!warned.has(reason))
+    console.warn(`tfjs-warmup: no fused kernels, tfjs operations instead: ${reason}`);
   warned.add(reason);
   return opsExecutor();
 }
@@ -35,11 +36,14 @@ export function chooseExecutor(choice: ExecutorChoice): Executor {
   if (choice === 'ops') return opsExecutor();
   const current = backend() as unknown as Partial<WasmBackend>;
   if (isWebGPUBackend(current)) return webgpuExecutor(webgpuBridge(current));
-  if (getBackend() === 'webgpu') return fallBack('this build of the webgpu backend lacks what kernels need');
+  if (getBackend() === 'webgpu')
+    return fallBack('this build of the webgpu backend lacks what kernels need');
   const onWasm = current.wasm !== undefined;
   if (!onWasm && getBackend() !== 'cpu') return opsExecutor();
   const reason = whyNoKernels();
   if (reason) return fallBack(reason);
   const heap = onWasm ? backendHeap(current) : privateHeap();
-  return heap ? wasmExecutor(heap) : fallBack('this build of the wasm backend does not show its memory');
+  return heap
+    ? wasmExecutor(heap)
+    : fallBack('this build of the wasm backend does not show its memory');
 }

@@ -28,7 +28,12 @@ export type StepWide = { readonly plan: Plan; readonly values: Readonly<Record<s
 export type Reading = {
   readonly tensor: Tensor;
   /** Which stretch is whose; the step-wide factor has no variable. */
-  readonly entries: readonly { readonly variable?: string; readonly name: string; readonly at: number; readonly length: number }[];
+  readonly entries: readonly {
+    readonly variable?: string;
+    readonly name: string;
+    readonly at: number;
+    readonly length: number;
+  }[];
 };
 
 export interface Executor {

@@ -14,13 +14,19 @@ export function opsExecutor(): Executor {
   const scaleOf = (jobs: readonly Job[], { plan, values }: StepWide): Tensor => {
     const totals = new Map<Buffer, Tensor>();
     const scale = jobs.reduce<Tensor>((one, { gradient, layout }) => {
-      const results = runOps(plan, layout, ({ role }) => (role === 'gradient' ? gradient! : one), scalarsOf(plan, values), (buffer, own) => {
-        const before = totals.get(buffer);
-        const total = keep(before ? add(before, own()) : own());
-        before?.dispose();
-        totals.set(buffer, total);
-        return total;
-      });
+      const results = runOps(
+        plan,
+        layout,
+        ({ role }) => (role === 'gradient' ? gradient! : one),
+        scalarsOf(plan, values),
+        (buffer, own) => {
+          const before = totals.get(buffer);
+          const total = keep(before ? add(before, own()) : own());
+          before?.dispose();
+          totals.set(buffer, total);
+          return total;
+        },
+      );
       return [...results.values()][0];
     }, scalar(1));
     for (const total of totals.values()) total.dispose();
@@ -44,9 +50,24 @@ export function opsExecutor(): Executor {
       tidy(() => {
         const scale = stepWide && scaleOf(jobs, stepWide);
         const leave = (tensor: Tensor, name: string, variable?: string) =>
-          readings.push({ tensor: keep(tensor.clone()), entries: [{ variable, name, at: 0, length: tensor.size }] });
+          readings.push({
+            tensor: keep(tensor.clone()),
+            entries: [{ variable, name, at: 0, length: tensor.size }],
+          });
         for (const { variable, gradient, slots, plan, layout, values } of jobs) {
-          const results = runOps(plan, layout, ({ role, name }) => (role === 'variable' ? variable : role === 'gradient' ? gradient! : role === 'stepWide' ? scale! : slots[name].tensor), scalarsOf(plan, values));
+          const results = runOps(
+            plan,
+            layout,
+            ({ role, name }) =>
+              role === 'variable'
+                ? variable
+                : role === 'gradient'
+                  ? gradient!
+                  : role === 'stepWide'
+                    ? scale!
+                    : slots[name].tensor,
+            scalarsOf(plan, values),
+          );
           for (const [{ role, name }, tensor] of results) {
             if (role === 'variable') variable.assign(tensor);
             else if (role === 'slot') write(slots[name], tensor);
@@ -65,4 +86,5 @@ export function opsExecutor(): Executor {
   };
 }
 
-const scalarsOf = ({ scalars, writeScalars }: Plan, values: Job['values']): Float32Array => writeScalars(values, new Float32Array(scalars.length));
+const scalarsOf = ({ scalars, writeScalars }: Plan, values: Job['values']): Float32Array =>
+  writeScalars(values, new Float32Array(scalars.length));

@@ -21,20 +21,36 @@ export type WasmBackend = {
     readonly HEAPU8: Uint8Array;
     readonly asm?: { readonly memory?: WebAssembly.Memory };
     readonly wasmMemory?: WebAssembly.Memory;
-    readonly tfjs: { disposeData(id: number): void; registerTensor(id: number, size: number, address: number): void };
+    readonly tfjs: {
+      disposeData(id: number): void;
+      registerTensor(id: number, size: number, address: number): void;
+    };
     _malloc(bytes: number): number;
     _free(address: number): void;
   };
-  readonly dataIdMap: { get(dataId: object): { readonly id: number; readonly memoryOffset: number } };
+  readonly dataIdMap: {
+    get(dataId: object): { readonly id: number; readonly memoryOffset: number };
+  };
   refCount(dataId: object): number;
 };
 
 /** The memory of the wasm backend itself, where weights change in place; undefined where it is not the backend as we know it. */
 export function backendHeap(backend: Partial<WasmBackend>): WasmHeap | undefined {
   const { wasm, dataIdMap } = backend;
-  const methods = [backend.refCount, dataIdMap?.get, wasm?._malloc, wasm?._free, wasm?.tfjs?.disposeData, wasm?.tfjs?.registerTensor];
-  const memory = [wasm?.asm?.memory, wasm?.wasmMemory].find((candidate) => candidate && candidate.buffer === wasm?.HEAPU8?.buffer);
-  return memory && methods.every((method) => typeof method === 'function') ? heapOf(backend as WasmBackend, memory) : undefined;
+  const methods = [
+    backend.refCount,
+    dataIdMap?.get,
+    wasm?._malloc,
+    wasm?._free,
+    wasm?.tfjs?.disposeData,
+    wasm?.tfjs?.registerTensor,
+  ];
+  const memory = [wasm?.asm?.memory, wasm?.wasmMemory].find(
+    (candidate) => candidate && candidate.buffer === wasm?.HEAPU8?.buffer,
+  );
+  return memory && methods.every((method) => typeof method === 'function')
+    ? heapOf(backend as WasmBackend, memory)
+    : undefined;
 }
 
 const heapOf = (backend: WasmBackend, memory: WebAssembly.Memory): WasmHeap => {
@@ -45,7 +61,8 @@ const heapOf = (backend: WasmBackend, memory: WebAssembly.Memory): WasmHeap => {
     shared: Object.prototype.toString.call(memory.buffer) === '[object SharedArrayBuffer]',
     allocate(bytes) {
       const address = wasm._malloc(Math.max(bytes, 8)) >>> 0;
-      if (address === 0) throw new Error(`the wasm heap has no room for ${bytes} more bytes of optimizer state`);
+      if (address === 0)
+        throw new Error(`the wasm heap has no room for ${bytes} more bytes of optimizer state`);
       return address;
     },
     release: (address) => wasm._free(address),
@@ -83,7 +100,8 @@ export function privateHeap(): WasmHeap {
   };
   const copyIn = (source: Tensor, place: typeof weight): number => {
     const data = source.dataSync<'float32'>();
-    if (data.byteLength > place.bytes) Object.assign(place, { address: allocate(data.byteLength), bytes: data.byteLength });
+    if (data.byteLength > place.bytes)
+      Object.assign(place, { address: allocate(data.byteLength), bytes: data.byteLength });
     new Float32Array(memory.buffer, place.address, data.length).set(data);
     return place.address;
   };
@@ -94,7 +112,10 @@ export function privateHeap(): WasmHeap {
     release() {},
     borrow: (variable) => copyIn(variable, weight),
     giveBack(variable) {
-      const updated = tensor(new Float32Array(memory.buffer, weight.address, variable.size).slice(), variable.shape);
+      const updated = tensor(
+        new Float32Array(memory.buffer, weight.address, variable.size).slice(),
+        variable.shape,
+      );
       variable.assign(updated as Variable);
       updated.dispose();
     },

@@ -2,7 +2,14 @@
 import { keep, tensor, tensor1d, util, type Tensor } from '@tensorflow/tfjs-core';
 import type { Layout } from '../compiler/layout.js';
 import type { Buffer, Plan } from '../compiler/plan.js';
-import { bytesOf, formOf, printWasm, recordOf, recordSizes, type Form } from '../compiler/print-wasm.js';
+import {
+  bytesOf,
+  formOf,
+  printWasm,
+  recordOf,
+  recordSizes,
+  type Form,
+} from '../compiler/print-wasm.js';
 import { getOrMake } from '../get-or-make.js';
 import { mapValues } from '../map-values.js';
 import type { Executor, Job, Reading, Slot } from './executor.js';
@@ -36,38 +43,65 @@ export function wasmExecutor(heap: WasmHeap): Executor {
     allocated.push(address);
     return address;
   };
-  const floats = (address: number, length: number): Float32Array => new Float32Array(heap.memory.buffer, address, length);
+  const floats = (address: number, length: number): Float32Array =>
+    new Float32Array(heap.memory.buffer, address, length);
 
   const scale = allocate(wordBytes);
   /** The memory of the kernel that runs: dead after each variable's update. */
   const region = { address: 0, bytes: 0 };
 
   const launchOf = (plan: Plan, layout: Layout): Launch =>
-    getOrMake(getOrMake(launches, plan, () => new Map<Layout, Launch>()), layout, () => {
-      const form = formOf(plan, layout);
-      let bytes = 0;
-      const place = (size: number): number => {
-        const at = bytes;
-        bytes += Math.ceil(size / 16) * 16;
-        return at;
-      };
-      const inside = plan.buffers.filter(({ role }) => role === 'sum' || role === 'scratch' || role === 'reading');
-      const isTotal = ({ role, domain }: Buffer): boolean => role === 'sum' && domain === 'tensor';
-      const placed = (buffers: readonly Buffer[]) => buffers.map((buffer) => [buffer, place(bytesOf(plan, buffer, layout))] as const);
-      const first = placed(inside.filter(isTotal));
-      const totals = bytes;
-      const offsets = new Map([...first, ...placed(inside.filter((buffer) => !isTotal(buffer)))]);
-      const kernel = getOrMake(getOrMake(kernels, plan, () => new Map<Form, Kernel>()), form, () => {
-        const { memory, shared } = heap;
-        const module = new WebAssembly.Module(printWasm(plan, form, shared));
-        return new WebAssembly.Instance(module, { env: { memory } }).exports.step as Kernel;
-      });
-      const words = recordOf(plan);
-      return { kernel, sizes: recordSizes(plan, layout), words, offsets, totals, record: place(wordBytes * words.words), bytes };
-    });
+    getOrMake(
+      getOrMake(launches, plan, () => new Map<Layout, Launch>()),
+      layout,
+      () => {
+        const form = formOf(plan, layout);
+        let bytes = 0;
+        const place = (size: number): number => {
+          const at = bytes;
+          bytes += Math.ceil(size / 16) * 16;
+          return at;
+        };
+        const inside = plan.buffers.filter(
+          ({ role }) => role === 'sum' || role === 'scratch' || role === 'reading',
+        );
+        const isTotal = ({ role, domain }: Buffer): boolean =>
+          role === 'sum' && domain === 'tensor';
+        const placed = (buffers: readonly Buffer[]) =>
+          buffers.map((buffer) => [buffer, place(bytesOf(plan, buffer, layout))] as const);
+        const first = placed(inside.filter(isTotal));
+        const totals = bytes;
+        const offsets = new Map([...first, ...placed(inside.filter((buffer) => !isTotal(buffer)))]);
+        const kernel = getOrMake(
+          getOrMake(kernels, plan, () => new Map<Form, Kernel>()),
+          form,
+          () => {
+            const { memory, shared } = heap;
+            const module = new WebAssembly.Module(printWasm(plan, form, shared));
+            return new WebAssembly.Instance(module, { env: { memory } }).exports.step as Kernel;
+          },
+        );
+        const words = recordOf(plan);
+        return {
+          kernel,
+          sizes: recordSizes(plan, layout),
+          words,
+          offsets,
+          totals,
+          record: place(wordBytes * words.words),
+          bytes,
+        };
+      },
+    );
 
   /** Runs a plan's kernel; `outside` gives the addresses of buffers that outlive it. Sums `goOn` from the plan's run before. */
-  const run = (plan: Plan, layout: Layout, values: Job['values'], outside: (buffer: Buffer) => number, goOn = false): Launch => {
+  const run = (
+    plan: Plan,
+    layout: Layout,
+    values: Job['values'],
+    outside: (buffer: Buffer) => number,
+    goOn = false,
+  ): Launch => {
     const launch = launchOf(plan, layout);
     if (launch.bytes > region.bytes) {
       if (region.bytes > 0) heap.release(region.address);
@@ -119,10 +153,24 @@ export function wasmExecutor(heap: WasmHeap): Executor {
       for (const { variable, gradient, slots, plan, layout, values } of jobs) {
         // Both may make the memory grow.
         const [w, g] = [heap.borrow(variable), gradient ? heap.read(gradient) : 0];
-        const { offsets } = run(plan, layout, values, ({ role, name }) => (role === 'variable' ? w : role === 'gradient' ? g : role === 'stepWide' ? scale : slots[name].address));
+        const { offsets } = run(plan, layout, values, ({ role, name }) =>
+          role === 'variable'
+            ? w
+            : role === 'gradient'
+              ? g
+              : role === 'stepWide'
+                ? scale
+                : slots[name].address,
+        );
         heap.giveBack(variable);
         for (const [{ role, name, domain }, offset] of offsets) {
-          if (role === 'reading') leave(name, region.address + offset, domain === 'neuron' ? layout.neurons : 1, variable.name);
+          if (role === 'reading')
+            leave(
+              name,
+              region.address + offset,
+              domain === 'neuron' ? layout.neurons : 1,
+              variable.name,
+            );
         }
       }
       if (entries.length === 0) return [];
@@ -130,7 +178,8 @@ export function wasmExecutor(heap: WasmHeap): Executor {
       return [{ tensor: keep(tensor1d(numbers)), entries }];
     },
 
-    read: ({ address, shape }: Kept): Tensor => tensor(floats(address, util.sizeFromShape([...shape])).slice(), [...shape]),
+    read: ({ address, shape }: Kept): Tensor =>
+      tensor(floats(address, util.sizeFromShape([...shape])).slice(), [...shape]),
 
     write({ address }: Kept, values) {
       const data = values.dataSync<'float32'>();
@@ -138,7 +187,8 @@ export function wasmExecutor(heap: WasmHeap): Executor {
     },
 
     dispose() {
-      for (const address of [...allocated.splice(0), ...(region.bytes > 0 ? [region.address] : [])]) heap.release(address);
+      for (const address of [...allocated.splice(0), ...(region.bytes > 0 ? [region.address] : [])])
+        heap.release(address);
       region.bytes = 0;
     },
   };

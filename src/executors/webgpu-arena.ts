@@ -17,7 +17,9 @@ export type Arena = {
 };
 
 const tooLarge = (what: string, words: number, limit: number): Error =>
-  new Error(`${what} needs ${4 * words} bytes in one buffer; this device binds at most ${4 * limit}`);
+  new Error(
+    `${what} needs ${4 * words} bytes in one buffer; this device binds at most ${4 * limit}`,
+  );
 
 /** An arena of at most `limit` words. */
 function makeArena({ device, make, copy, submit }: WebGPUBridge, limit: number): Arena {
@@ -45,8 +47,14 @@ function makeArena({ device, make, copy, submit }: WebGPUBridge, limit: number):
       if (old && old.size >= size) return old;
       const grown = make(
         'out-of-memory',
-        () => device.createBuffer({ label: 'tfjs-warmup state', size, usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST }),
-        (message) => `the device has no memory for ${size} bytes of optimizer state in one buffer: ${message}`,
+        () =>
+          device.createBuffer({
+            label: 'tfjs-warmup state',
+            size,
+            usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST,
+          }),
+        (message) =>
+          `the device has no memory for ${size} bytes of optimizer state in one buffer: ${message}`,
       );
       buffer = grown;
       if (old) {

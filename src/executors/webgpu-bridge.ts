@@ -1,5 +1,12 @@
 /** The one place that touches private members of tfjs-backend-webgpu. */
-import { backend as currentBackend, engine, env, type Tensor, type TensorInfo, type Variable } from '@tensorflow/tfjs-core';
+import {
+  backend as currentBackend,
+  engine,
+  env,
+  type Tensor,
+  type TensorInfo,
+  type Variable,
+} from '@tensorflow/tfjs-core';
 import { ownData } from './own-data.js';
 
 type TensorData = { resource?: GPUBuffer; values?: unknown; external?: boolean };
@@ -22,12 +29,24 @@ type Backend = {
 };
 
 const members: readonly (keyof Backend)[] = [
-  'device', 'queue', 'tensorMap', 'commandEncoder', 'computePassEncoder', 'commandQueueOwnedIds', 'dispatchCountInPass',
-  'uploadToGPU', 'ensureCommandEncoderReady', 'endComputePassEncoder', 'submitQueue', 'refCount', 'makeTensorInfo',
+  'device',
+  'queue',
+  'tensorMap',
+  'commandEncoder',
+  'computePassEncoder',
+  'commandQueueOwnedIds',
+  'dispatchCountInPass',
+  'uploadToGPU',
+  'ensureCommandEncoderReady',
+  'endComputePassEncoder',
+  'submitQueue',
+  'refCount',
+  'makeTensorInfo',
 ];
 
 /** True if the backend is tfjs's webgpu backend with all that the bridge needs. */
-export const isWebGPUBackend = (backend: object): backend is Backend => members.every((member) => (backend as Partial<Backend>)[member] !== undefined);
+export const isWebGPUBackend = (backend: object): backend is Backend =>
+  members.every((member) => (backend as Partial<Backend>)[member] !== undefined);
 
 export type WebGPUBridge = ReturnType<typeof webgpuBridge>;
 
@@ -38,7 +57,9 @@ export function webgpuBridge(backend: Backend) {
   let lost = false;
   void device.lost.then(({ message }) => {
     lost = true;
-    failure ??= new Error(`the webgpu device is lost (${message}); make a new backend, and give an optimizer on it with setWeights what getWeights had saved`);
+    failure ??= new Error(
+      `the webgpu device is lost (${message}); make a new backend, and give an optimizer on it with setWeights what getWeights had saved`,
+    );
   });
 
   const submit = (): void => {
@@ -55,7 +76,8 @@ export function webgpuBridge(backend: Backend) {
   };
 
   /** Keeps the buffer of a tensor that is disposed from being used again until all that is encoded is submitted. */
-  const keepUntilSubmit = ({ dataId }: Tensor): void => void backend.commandQueueOwnedIds.add(dataId);
+  const keepUntilSubmit = ({ dataId }: Tensor): void =>
+    void backend.commandQueueOwnedIds.add(dataId);
 
   return {
     device,
@@ -97,7 +119,8 @@ export function webgpuBridge(backend: Backend) {
     },
 
     /** A tensor on the GPU whose values are still to be written. */
-    emptyTensor: (shape: readonly number[]): Tensor => engine().makeTensorFromTensorInfo(backend.makeTensorInfo(shape, 'float32')),
+    emptyTensor: (shape: readonly number[]): Tensor =>
+      engine().makeTensorFromTensorInfo(backend.makeTensorInfo(shape, 'float32')),
 
     /** The backend's pass, the same until something ends it. */
     pass(): GPUComputePassEncoder {

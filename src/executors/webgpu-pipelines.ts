@@ -15,7 +15,11 @@ export function pipelines({ device, make }: WebGPUBridge) {
   const layoutOf = (types: readonly GPUBufferBindingType[]): GPUBindGroupLayout =>
     device.createBindGroupLayout({
       // The records of a dispatch are found by a dynamic offset.
-      entries: types.map((type, binding) => ({ binding, visibility: GPUShaderStage.COMPUTE, buffer: { type, hasDynamicOffset: binding === 1 } })),
+      entries: types.map((type, binding) => ({
+        binding,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type, hasDynamicOffset: binding === 1 },
+      })),
     });
   const gradient = layoutOf(['read-only-storage']);
 
@@ -26,12 +30,33 @@ export function pipelines({ device, make }: WebGPUBridge) {
     pipelineOf: (name: string, code: string, weights: number, gradients: number): Pipeline =>
       getOrMake(known, code, () => {
         const { stable, layout } = getOrMake(layouts, 8 * weights + gradients, () => {
-          const own = layoutOf(['storage', 'read-only-storage', ...Array<'storage'>(weights).fill('storage')]);
-          return { stable: own, layout: device.createPipelineLayout({ bindGroupLayouts: [own, ...Array<GPUBindGroupLayout>(gradients).fill(gradient)] }) };
+          const own = layoutOf([
+            'storage',
+            'read-only-storage',
+            ...Array<'storage'>(weights).fill('storage'),
+          ]);
+          return {
+            stable: own,
+            layout: device.createPipelineLayout({
+              bindGroupLayouts: [own, ...Array<GPUBindGroupLayout>(gradients).fill(gradient)],
+            }),
+          };
         });
         const label = `tfjs-warmup ${name}`;
-        const compile = () => device.createComputePipeline({ label, layout, compute: { module: device.createShaderModule({ label, code }), entryPoint: 'main' } });
-        return { stable, pipeline: make('validation', compile, (message) => `rule ${name}: the device refuses its shader: ${message}\n${code}`) };
+        const compile = () =>
+          device.createComputePipeline({
+            label,
+            layout,
+            compute: { module: device.createShaderModule({ label, code }), entryPoint: 'main' },
+          });
+        return {
+          stable,
+          pipeline: make(
+            'validation',
+            compile,
+            (message) => `rule ${name}: the device refuses its shader: ${message}\n${code}`,
+          ),
+        };
       }),
   };
 }

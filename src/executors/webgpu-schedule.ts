@@ -1,7 +1,17 @@
 /** What a step on a given list of jobs encodes: dispatches, their records, and where everything stands in the arenas. */
 import type { Layout } from '../compiler/layout.js';
 import { hasNeurons, type Buffer, type Plan } from '../compiler/plan.js';
-import { cutPlan, groupsOf, printCombine, printSweep, scalarsAt, tileOf, wgslSizes, wordsOf, type Kernel } from '../compiler/print-wgsl.js';
+import {
+  cutPlan,
+  groupsOf,
+  printCombine,
+  printSweep,
+  scalarsAt,
+  tileOf,
+  wgslSizes,
+  wordsOf,
+  type Kernel,
+} from '../compiler/print-wgsl.js';
 import { getOrMake } from '../get-or-make.js';
 import type { Job, Reading, Slot } from './executor.js';
 import type { Arena, Place } from './webgpu-arena.js';
@@ -22,7 +32,11 @@ export type Launch = {
   readonly weights: readonly number[];
   readonly gradients: readonly number[];
   /** The bind group of all but the gradients, while its buffers stay the same. */
-  stable?: { readonly arena: GPUBuffer; readonly weights: readonly GPUBuffer[]; readonly group: GPUBindGroup };
+  stable?: {
+    readonly arena: GPUBuffer;
+    readonly weights: readonly GPUBuffer[];
+    readonly group: GPUBindGroup;
+  };
 };
 
 export type Copy = { readonly from: Place; readonly to: Place };
@@ -32,9 +46,16 @@ export type Schedule = {
   readonly stepWide: Plan | undefined;
   readonly actions: readonly (Launch | Copy)[];
   /** Which plan's scalars begin at which word, and whose values they have, unless the plan is the step-wide one. */
-  readonly scalars: readonly { readonly plan: Plan; readonly word: number; readonly index: number }[];
+  readonly scalars: readonly {
+    readonly plan: Plan;
+    readonly word: number;
+    readonly index: number;
+  }[];
   /** What is left for the host: the words of some places, one after the other. */
-  readonly readings: readonly { readonly places: readonly Place[]; readonly entries: Reading['entries'] }[];
+  readonly readings: readonly {
+    readonly places: readonly Place[];
+    readonly entries: Reading['entries'];
+  }[];
   /** All records of a step, their scalars still 0. */
   readonly words: Uint32Array<ArrayBuffer>;
 };
@@ -49,7 +70,13 @@ export type Surroundings = {
 };
 
 /** A plan's run on one variable. */
-type Entry = { readonly index: number; readonly plan: Plan; readonly layout: Layout; readonly offsets: readonly number[]; readonly groups?: number };
+type Entry = {
+  readonly index: number;
+  readonly plan: Plan;
+  readonly layout: Layout;
+  readonly offsets: readonly number[];
+  readonly groups?: number;
+};
 
 /** Workgroups in two dimensions where one has no room for them; kernels leave out those past the end. */
 const grid = (groups: number, depth: number, maximumGroups: number): [number, number, number] => {
@@ -63,22 +90,41 @@ function groupBy<T, K>(values: readonly T[], keyOf: (value: T) => K): Map<K, T[]
   return groups;
 }
 
-export function makeSchedule(jobs: readonly Job<Kept>[], stepWide: Plan | undefined, { alignment, maximumGroups, arenaOf, pipelineOf }: Surroundings): Schedule {
+export function makeSchedule(
+  jobs: readonly Job<Kept>[],
+  stepWide: Plan | undefined,
+  { alignment, maximumGroups, arenaOf, pipelineOf }: Surroundings,
+): Schedule {
   const actions: (Launch | Copy)[] = [];
   const scalars: Schedule['scalars'][number][] = [];
   const words: number[] = [];
   const kernels = new Map<Plan, readonly Kernel[]>();
-  const kernelsOf = (plan: Plan): readonly Kernel[] => getOrMake(kernels, plan, () => cutPlan(plan));
+  const kernelsOf = (plan: Plan): readonly Kernel[] =>
+    getOrMake(kernels, plan, () => cutPlan(plan));
   const align = (): void => {
     while (words.length % alignment !== 0) words.push(0);
   };
 
-  const launch = (arena: Arena, entries: readonly Entry[], code: string, groups: Launch['groups'], bound: readonly number[] = []): void => {
-    const using = (role: Buffer['role']) => (entries[0].plan.buffers.some((buffer) => buffer.role === role) ? bound : []);
+  const launch = (
+    arena: Arena,
+    entries: readonly Entry[],
+    code: string,
+    groups: Launch['groups'],
+    bound: readonly number[] = [],
+  ): void => {
+    const using = (role: Buffer['role']) =>
+      entries[0].plan.buffers.some((buffer) => buffer.role === role) ? bound : [];
     const [weights, gradients] = [using('variable'), using('gradient')];
     const name = [...new Set(entries.map(({ plan }) => plan.name))].join(' and ');
     align();
-    actions.push({ pipeline: pipelineOf(name, code, weights.length, gradients.length), arena, records: words.length, groups, weights, gradients });
+    actions.push({
+      pipeline: pipelineOf(name, code, weights.length, gradients.length),
+      arena,
+      records: words.length,
+      groups,
+      weights,
+      gradients,
+    });
     for (const { plan, layout, index, offsets, groups: partials } of entries) {
       scalars.push({ plan, word: words.length + scalarsAt(plan), index });
       words.push(...wgslSizes(plan, layout, partials), ...offsets, ...plan.scalars.map(() => 0));
@@ -93,7 +139,13 @@ export function makeSchedule(jobs: readonly Job<Kept>[], stepWide: Plan | undefi
       const batch = waiting.splice(0, hasNeurons(waiting[0].plan) ? 1 : width);
       const [{ plan, layout }] = batch;
       const groups = Math.max(...batch.map((entry) => groupsOf(plan, entry.layout)));
-      launch(arena, batch, printSweep(plan, kernel, tileOf(plan, layout), batch.length), grid(groups, batch.length, maximumGroups), batch.map(({ index }) => index));
+      launch(
+        arena,
+        batch,
+        printSweep(plan, kernel, tileOf(plan, layout), batch.length),
+        grid(groups, batch.length, maximumGroups),
+        batch.map(({ index }) => index),
+      );
     }
   };
 
@@ -103,12 +155,28 @@ export function makeSchedule(jobs: readonly Job<Kept>[], stepWide: Plan | undefi
     const [over, combine] = kernelsOf(stepWide);
     // The partial sums of all variables stand in a row: one combine adds them up.
     let groups = 0;
-    const before = jobs.map(({ layout }) => (groups += groupsOf(stepWide, layout)) - groupsOf(stepWide, layout));
-    const offsets = stepWide.buffers.map(({ name, role }) => (role === 'sum' ? first.named(`total ${name}`, 1 + groups) : scale(first)).offset);
-    const entries = jobs.map(({ layout }, index): Entry =>
-      ({ index, plan: stepWide, layout, offsets: offsets.map((offset, i) => offset + (stepWide.buffers[i].role === 'sum' ? before[index] : 0)) }));
+    const before = jobs.map(
+      ({ layout }) => (groups += groupsOf(stepWide, layout)) - groupsOf(stepWide, layout),
+    );
+    const offsets = stepWide.buffers.map(
+      ({ name, role }) =>
+        (role === 'sum' ? first.named(`total ${name}`, 1 + groups) : scale(first)).offset,
+    );
+    const entries = jobs.map(({ layout }, index): Entry => ({
+      index,
+      plan: stepWide,
+      layout,
+      offsets: offsets.map(
+        (offset, i) => offset + (stepWide.buffers[i].role === 'sum' ? before[index] : 0),
+      ),
+    }));
     sweep(first, over, entries);
-    launch(first, [{ index: 0, plan: stepWide, layout: jobs[0].layout, offsets, groups }], printCombine([{ plan: stepWide, kernel: combine, variables: 1 }]), [1, 1, 1]);
+    launch(
+      first,
+      [{ index: 0, plan: stepWide, layout: jobs[0].layout, offsets, groups }],
+      printCombine([{ plan: stepWide, kernel: combine, variables: 1 }]),
+      [1, 1, 1],
+    );
   }
 
   const readings: Schedule['readings'][number][] = [];
@@ -118,18 +186,30 @@ export function makeSchedule(jobs: readonly Job<Kept>[], stepWide: Plan | undefi
     let length = 0;
     const reading = indices.flatMap((index) => {
       const { plan, layout, variable } = jobs[index];
-      return plan.buffers.filter(({ role }) => role === 'reading').map((buffer) => {
-        const count = wordsOf(plan, buffer, layout);
-        length += count;
-        return { buffer, index, variable: variable.name, name: buffer.name, at: length - count, length: count };
-      });
+      return plan.buffers
+        .filter(({ role }) => role === 'reading')
+        .map((buffer) => {
+          const count = wordsOf(plan, buffer, layout);
+          length += count;
+          return {
+            buffer,
+            index,
+            variable: variable.name,
+            name: buffer.name,
+            at: length - count,
+            length: count,
+          };
+        });
     });
     const stretch = length > 0 ? arena.named('readings', length) : undefined;
     if (stretch) {
       const withScale = stepWide && readings.length === 0;
       readings.push({
         places: [{ ...stretch, words: length }, ...(withScale ? [scale(first)] : [])],
-        entries: [...reading, ...(withScale ? [{ name: 'gradientScale', at: length, length: 1 }] : [])],
+        entries: [
+          ...reading,
+          ...(withScale ? [{ name: 'gradientScale', at: length, length: 1 }] : []),
+        ],
       });
     }
     const entries = indices.map((index): Entry => {
@@ -141,24 +221,44 @@ export function makeSchedule(jobs: readonly Job<Kept>[], stepWide: Plan | undefi
         if (role === 'variable' || role === 'gradient') return 0;
         if (role === 'slot') return slots[name].place.offset;
         if (role === 'stepWide') return scale(arena).offset;
-        if (role === 'reading') return stretch!.offset + reading.find((entry) => entry.index === index && entry.buffer === buffer)!.at;
+        if (role === 'reading')
+          return (
+            stretch!.offset +
+            reading.find((entry) => entry.index === index && entry.buffer === buffer)!.at
+          );
         // Whole tensors of intermediate values are dead when the next variable's dispatch begins, unless a later sweep,
         // which follows the first sweeps of all variables, reads them.
-        const owner = domain === 'element' && oneSweep ? `element ${scratch++}` : `${variable.id} ${plan.name} ${name}`;
+        const owner =
+          domain === 'element' && oneSweep
+            ? `element ${scratch++}`
+            : `${variable.id} ${plan.name} ${name}`;
         return arena.named(owner, wordsOf(plan, buffer, layout)).offset;
       };
       return { index, plan, layout, offsets: plan.buffers.map(offsetOf) };
     });
-    for (const alike of groupBy(entries, ({ plan }) => plan).values()) runs.push({ arena, entries: alike });
+    for (const alike of groupBy(entries, ({ plan }) => plan).values())
+      runs.push({ arena, entries: alike });
   }
 
   const phases = Math.max(...runs.map(({ entries: [{ plan }] }) => kernelsOf(plan).length));
   for (let phase = 0; phase < phases; phase++) {
-    const present = runs.map((run) => ({ ...run, plan: run.entries[0].plan, kernel: kernelsOf(run.entries[0].plan)[phase] })).filter(({ kernel }) => kernel);
-    for (const { arena, kernel, entries } of present) if (kernel.kind === 'sweep') sweep(arena, kernel, entries);
-    for (const [arena, combining] of groupBy(present.filter(({ kernel }) => kernel.kind === 'combine'), (run) => run.arena)) {
+    const present = runs
+      .map((run) => ({
+        ...run,
+        plan: run.entries[0].plan,
+        kernel: kernelsOf(run.entries[0].plan)[phase],
+      }))
+      .filter(({ kernel }) => kernel);
+    for (const { arena, kernel, entries } of present)
+      if (kernel.kind === 'sweep') sweep(arena, kernel, entries);
+    for (const [arena, combining] of groupBy(
+      present.filter(({ kernel }) => kernel.kind === 'combine'),
+      (run) => run.arena,
+    )) {
       const entries = combining.flatMap((run) => run.entries);
-      const code = printCombine(combining.map((run) => ({ ...run, variables: run.entries.length })));
+      const code = printCombine(
+        combining.map((run) => ({ ...run, variables: run.entries.length })),
+      );
       launch(arena, entries, code, [entries.length, 1, 1]);
     }
   }

@@ -22,21 +22,37 @@ type Ready = {
 };
 
 /** The jobs of a step, and their buffers. */
-type Step = { readonly jobs: readonly Job<Kept>[]; readonly weights: readonly GPUBuffer[]; readonly gradients: readonly GPUBuffer[] };
+type Step = {
+  readonly jobs: readonly Job<Kept>[];
+  readonly weights: readonly GPUBuffer[];
+  readonly gradients: readonly GPUBuffer[];
+};
 
 export function webgpuExecutor(bridge: WebGPUBridge): Executor {
   const { device, submit, copy } = bridge;
   const { all, withRoomFor } = arenas(bridge);
   const { gradient: gradientLayout, pipelineOf } = pipelines(bridge);
-  const gradientGroups = new WeakMap<GPUBuffer, { readonly bytes: number; readonly group: GPUBindGroup }>();
+  const gradientGroups = new WeakMap<
+    GPUBuffer,
+    { readonly bytes: number; readonly group: GPUBindGroup }
+  >();
   const known: Ready[] = [];
   /** The dynamic offset of the records, handed over at every dispatch. */
   const offset = new Uint32Array(1);
 
   const makeReady = (jobs: readonly Job<Kept>[], stepWide: Plan | undefined): Ready => {
-    const { maxStorageBufferBindingSize: limit, minStorageBufferOffsetAlignment, maxComputeWorkgroupsPerDimension } = device.limits;
-    for (const { variable: { name, size } } of jobs) {
-      if (4 * size > limit) throw new Error(`the variable '${name}' has ${4 * size} bytes; this device binds at most ${limit}`);
+    const {
+      maxStorageBufferBindingSize: limit,
+      minStorageBufferOffsetAlignment,
+      maxComputeWorkgroupsPerDimension,
+    } = device.limits;
+    for (const {
+      variable: { name, size },
+    } of jobs) {
+      if (4 * size > limit)
+        throw new Error(
+          `the variable '${name}' has ${4 * size} bytes; this device binds at most ${limit}`,
+        );
     }
     const schedule = makeSchedule(jobs, stepWide, {
       alignment: minStorageBufferOffsetAlignment / 4,
@@ -47,13 +63,24 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
     // A dispatch that waits to be submitted still reads its records: so many steps can wait. A last turn makes room for
     // bindings that begin within a turn.
     const turns = bridge.dispatchesPerSubmit() + 1;
-    const records = device.createBuffer({ label: 'tfjs-warmup records', size: schedule.words.byteLength * (turns + 1), usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST });
+    const records = device.createBuffer({
+      label: 'tfjs-warmup records',
+      size: schedule.words.byteLength * (turns + 1),
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+    });
     return { schedule, scalars: new Float32Array(schedule.words.buffer), records, turns, turn: 0 };
   };
 
   const readyFor = (jobs: readonly Job<Kept>[], stepWide: Plan | undefined): Ready => {
-    const at = known.findIndex(({ schedule }) =>
-      schedule.stepWide === stepWide && schedule.jobs.length === jobs.length && jobs.every(({ variable, plan }, i) => schedule.jobs[i].variable === variable && schedule.jobs[i].plan === plan));
+    const at = known.findIndex(
+      ({ schedule }) =>
+        schedule.stepWide === stepWide &&
+        schedule.jobs.length === jobs.length &&
+        jobs.every(
+          ({ variable, plan }, i) =>
+            schedule.jobs[i].variable === variable && schedule.jobs[i].plan === plan,
+        ),
+    );
     // More steps may wait now than when the records were made: the flag that says how many can change at any time.
     if (at >= 0 && known[at].turns > bridge.dispatchesPerSubmit()) return known[at];
     if (at >= 0 || known.length === keptSchedules) {
@@ -66,16 +93,32 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
   };
 
   /** Buffers are bound with the sizes of their tensors: they may be larger. */
-  const stableGroup = (launch: Launch, { records, schedule }: Ready, { jobs, weights }: Step): GPUBindGroup => {
+  const stableGroup = (
+    launch: Launch,
+    { records, schedule }: Ready,
+    { jobs, weights }: Step,
+  ): GPUBindGroup => {
     const arena = launch.arena.buffer();
     const { stable } = launch;
-    if (stable && stable.arena === arena && launch.weights.every((index, k) => stable.weights[k] === weights[index])) return stable.group;
+    if (
+      stable &&
+      stable.arena === arena &&
+      launch.weights.every((index, k) => stable.weights[k] === weights[index])
+    )
+      return stable.group;
     const bound = [
       { buffer: arena },
       { buffer: records, size: schedule.words.byteLength },
-      ...launch.weights.map((index) => ({ buffer: weights[index], size: 4 * jobs[index].variable.size })),
+      ...launch.weights.map((index) => ({
+        buffer: weights[index],
+        size: 4 * jobs[index].variable.size,
+      })),
     ];
-    const group = device.createBindGroup({ label: 'tfjs-warmup weights', layout: launch.pipeline.stable, entries: bound.map((resource, binding) => ({ binding, resource })) });
+    const group = device.createBindGroup({
+      label: 'tfjs-warmup weights',
+      layout: launch.pipeline.stable,
+      entries: bound.map((resource, binding) => ({ binding, resource })),
+    });
     launch.stable = { arena, weights: launch.weights.map((index) => weights[index]), group };
     return group;
   };
@@ -83,7 +126,11 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
   const gradientGroup = (buffer: GPUBuffer, bytes: number): GPUBindGroup => {
     const found = gradientGroups.get(buffer);
     if (found && found.bytes >= bytes) return found.group;
-    const group = device.createBindGroup({ label: 'tfjs-warmup gradient', layout: gradientLayout, entries: [{ binding: 0, resource: { buffer, size: bytes } }] });
+    const group = device.createBindGroup({
+      label: 'tfjs-warmup gradient',
+      layout: gradientLayout,
+      entries: [{ binding: 0, resource: { buffer, size: bytes } }],
+    });
     gradientGroups.set(buffer, { bytes, group });
     return group;
   };
@@ -111,8 +158,14 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
     create(variableName, shapes) {
       const what = `the state of '${variableName}'`;
       const sizes = mapValues(shapes, (shape) => util.sizeFromShape([...shape]));
-      const arena = withRoomFor(Object.values(sizes).reduce((total, words) => total + words, 0), what);
-      return mapValues(shapes, (shape, name) => ({ shape, place: arena.allocate(sizes[name], what) }));
+      const arena = withRoomFor(
+        Object.values(sizes).reduce((total, words) => total + words, 0),
+        what,
+      );
+      return mapValues(shapes, (shape, name) => ({
+        shape,
+        place: arena.allocate(sizes[name], what),
+      }));
     },
 
     step(given: readonly Job<Kept>[], stepWide) {
@@ -132,11 +185,23 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
       });
       const ready = readyFor(jobs, stepWide?.plan);
       const { schedule, records, scalars } = ready;
-      for (const { plan, word, index } of schedule.scalars) plan.writeScalars(plan === stepWide?.plan ? stepWide.values : jobs[index].values, scalars, word);
+      for (const { plan, word, index } of schedule.scalars)
+        plan.writeScalars(
+          plan === stepWide?.plan ? stepWide.values : jobs[index].values,
+          scalars,
+          word,
+        );
       device.queue.writeBuffer(records, ready.turn * schedule.words.byteLength, schedule.words);
       const dispatchesPerSubmit = bridge.dispatchesPerSubmit();
       for (const action of schedule.actions) {
-        if ('from' in action) copy(action.from.arena.buffer(), action.from.offset, action.to.arena.buffer(), action.to.offset, 1);
+        if ('from' in action)
+          copy(
+            action.from.arena.buffer(),
+            action.from.offset,
+            action.to.arena.buffer(),
+            action.to.offset,
+            1,
+          );
         else {
           encode(action, ready, { jobs, weights, gradients });
           bridge.dispatched(dispatchesPerSubmit);
@@ -148,7 +213,9 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
         own.dispose();
       }
       return schedule.readings.map(({ places, entries }) => {
-        const tensor = keep(bridge.emptyTensor([places.reduce((total, { words }) => total + words, 0)]));
+        const tensor = keep(
+          bridge.emptyTensor([places.reduce((total, { words }) => total + words, 0)]),
+        );
         let at = 0;
         for (const { arena, offset: from, words } of places) {
           copy(arena.buffer(), from, bridge.buffer(tensor), at, words);
@@ -167,7 +234,8 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
         );
       }
       const tensor = bridge.emptyTensor(shape);
-      if (place.words > 0) copy(place.arena.buffer(), place.offset, bridge.buffer(tensor), 0, place.words);
+      if (place.words > 0)
+        copy(place.arena.buffer(), place.offset, bridge.buffer(tensor), 0, place.words);
       return tensor;
     },
 

@@ -46,12 +46,16 @@ export class AdamW extends FusedOptimizer {
   }
 
   constructor(options: AdamWOptions) {
-    super('AdamW', {
-      weightDecay: 0.01,
-      decoupled: true,
-      hyperparameters: { ...adamHyperparameters, rrc: correctionOption },
-      numbers: correctionNumbers,
-      rule: ({ rrc }: AdamWOptions) => adamW(rrc),
-    }, options);
+    super(
+      'AdamW',
+      {
+        weightDecay: 0.01,
+        decoupled: true,
+        hyperparameters: { ...adamHyperparameters, rrc: correctionOption },
+        numbers: correctionNumbers,
+        rule: ({ rrc }: AdamWOptions) => adamW(rrc),
+      },
+      options,
+    );
   }
 }

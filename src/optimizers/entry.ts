@@ -50,10 +50,19 @@ export type Description = VariableSettings & {
 
 export const isRotational = ({ rule }: Entry): boolean => rule.roles.norm !== undefined;
 
-export const describeEntry = (entry: Entry): Description => ({ ...entry.settings, rotational: isRotational(entry), rule: entry.rule.name, slots: entry.rule.slots });
+export const describeEntry = (entry: Entry): Description => ({
+  ...entry.settings,
+  rotational: isRotational(entry),
+  rule: entry.rule.name,
+  slots: entry.rule.slots,
+});
 
 /** Makes entries; variables of one rule share its plans. */
-export function entryMaker(owner: string, definition: Definition, options: Options): (variable: Variable) => Entry {
+export function entryMaker(
+  owner: string,
+  definition: Definition,
+  options: Options,
+): (variable: Variable) => Entry {
   const { groups, weightDecay, clipNorm, probe } = options;
   const plain = definition.rule(options);
   const rotation = definition.rotation?.(options);
@@ -79,7 +88,16 @@ export function entryMaker(owner: string, definition: Definition, options: Optio
       layout,
       shapes: mapValues(rule.slots, (domain) => slotShape(domain, shape, layout)),
       slots: {},
-      hostValues: { ...numbers, learningRate: 0, weightDecay: settings.weightDecay, count: 0, step: 0, size, neurons, fanIn },
+      hostValues: {
+        ...numbers,
+        learningRate: 0,
+        weightDecay: settings.weightDecay,
+        count: 0,
+        step: 0,
+        size,
+        neurons,
+        fanIn,
+      },
       count: 0,
       prepared: !plans.prepare,
     };
@@ -87,10 +105,22 @@ export function entryMaker(owner: string, definition: Definition, options: Optio
 }
 
 /** What the executor has to do for an update, `numbers` being those of the step. */
-export function jobOf({ variable, gradient, entry }: Update, learningRate: number, numbers: Readonly<Record<string, number>>, probed = false): Job {
+export function jobOf(
+  { variable, gradient, entry }: Update,
+  learningRate: number,
+  numbers: Readonly<Record<string, number>>,
+  probed = false,
+): Job {
   const { settings, rule, plans, layout, slots, count, hostValues } = entry;
   Object.assign(hostValues, numbers);
   hostValues.learningRate = learningRate * settings.learningRateScale;
   hostValues.count = count;
-  return { variable, gradient, slots, plan: probed ? plans.probed! : plans.update, layout, values: hostScalars(rule, hostValues) };
+  return {
+    variable,
+    gradient,
+    slots,
+    plan: probed ? plans.probed! : plans.update,
+    layout,
+    values: hostScalars(rule, hostValues),
+  };
 }

@@ -36,16 +36,20 @@ export class GIAdam extends FusedOptimizer {
   }
 
   constructor(options: GIAdamOptions) {
-    super('GIAdam', {
-      weightDecay: 0,
-      decoupled: true,
-      hyperparameters: {
-        ...adamHyperparameters,
-        initialScale: within('[1, Infinity)', 1),
-        initialization: oneOf('gradient', 'firstNonZeroGradient', 'random'),
-        seed: within('[0, Infinity)', 0),
+    super(
+      'GIAdam',
+      {
+        weightDecay: 0,
+        decoupled: true,
+        hyperparameters: {
+          ...adamHyperparameters,
+          initialScale: within('[1, Infinity)', 1),
+          initialization: oneOf('gradient', 'firstNonZeroGradient', 'random'),
+          seed: within('[0, Infinity)', 0),
+        },
+        rule: ({ initialization }: GIAdamOptions) => giAdam(initialization),
       },
-      rule: ({ initialization }: GIAdamOptions) => giAdam(initialization),
-    }, options);
+      options,
+    );
   }
 }

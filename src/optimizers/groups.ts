@@ -28,11 +28,16 @@ const schema: Schema = {
   match: {
     required: true,
     allowed: 'be a pattern or a list of variable names',
-    accepts: (match) => [match].flat().every((name) => typeof name === 'string') && (match as Group['match']).length > 0,
+    accepts: (match) =>
+      [match].flat().every((name) => typeof name === 'string') &&
+      (match as Group['match']).length > 0,
   },
   learningRateScale: /* @__PURE__ */ within('[0, Infinity)'),
   weightDecay: /* @__PURE__ */ within('[0, Infinity)'),
-  neuronAxis: { allowed: 'be an axis or a list of axes', accepts: (axis) => [axis].flat().every(Number.isInteger) },
+  neuronAxis: {
+    allowed: 'be an axis or a list of axes',
+    accepts: (axis) => [axis].flat().every(Number.isInteger),
+  },
   rotational: /* @__PURE__ */ flag(),
 };
 
@@ -60,10 +65,19 @@ function defaultNeuronAxis(name: string, rank: number): number | readonly number
 }
 
 /** The settings of a variable; decay applies from rank 2 on unless its group says otherwise. */
-export function settingsOf(owner: string, groups: readonly Group[], weightDecay: number, { name, shape }: { name: string; shape: readonly number[] }): VariableSettings {
-  const claiming = groups.filter((group) => patternsOf(group).some((pattern) => matches(pattern, name)));
+export function settingsOf(
+  owner: string,
+  groups: readonly Group[],
+  weightDecay: number,
+  { name, shape }: { name: string; shape: readonly number[] },
+): VariableSettings {
+  const claiming = groups.filter((group) =>
+    patternsOf(group).some((pattern) => matches(pattern, name)),
+  );
   if (claiming.length > 1) {
-    throw new Error(`${owner}: groups ${claiming.map(({ match }) => show(match)).join(' and ')} both claim the variable ${show(name)}; a variable may belong to one group`);
+    throw new Error(
+      `${owner}: groups ${claiming.map(({ match }) => show(match)).join(' and ')} both claim the variable ${show(name)}; a variable may belong to one group`,
+    );
   }
   const { match, ...own }: Partial<Group> = claiming[0] ?? {};
   return {
@@ -78,10 +92,16 @@ export function settingsOf(owner: string, groups: readonly Group[], weightDecay:
 }
 
 /** Throws if a name or pattern of a group matches no variable. */
-export function checkGroupsUsed(owner: string, groups: readonly Group[], names: readonly string[]): void {
+export function checkGroupsUsed(
+  owner: string,
+  groups: readonly Group[],
+  names: readonly string[],
+): void {
   for (const pattern of groups.flatMap(patternsOf)) {
     if (!names.some((name) => matches(pattern, name))) {
-      throw new Error(`${owner}: the group ${show(pattern)} matches no variable; there are ${names.map(show).join(', ')}`);
+      throw new Error(
+        `${owner}: the group ${show(pattern)} matches no variable; there are ${names.map(show).join(', ')}`,
+      );
     }
   }
 }

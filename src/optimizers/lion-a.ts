@@ -51,12 +51,16 @@ export class LionA extends FusedOptimizer {
   }
 
   constructor(options: LionAOptions) {
-    super('LionA', {
-      weightDecay: 0.1,
-      decoupled: true,
-      hyperparameters: lionAHyperparameters(),
-      numbers: correctionNumbers,
-      rule: (complete: Options & LionAForm) => lionA(complete),
-    }, options);
+    super(
+      'LionA',
+      {
+        weightDecay: 0.1,
+        decoupled: true,
+        hyperparameters: lionAHyperparameters(),
+        numbers: correctionNumbers,
+        rule: (complete: Options & LionAForm) => lionA(complete),
+      },
+      options,
+    );
   }
 }

@@ -46,27 +46,33 @@ export class LionAR extends FusedOptimizer {
   }
 
   constructor(options: LionAROptions) {
-    super('LionAR', {
-      weightDecay: 0.1,
-      decoupled: true,
-      hyperparameters: {
-        ...lionAHyperparameters(),
-        rotation: rate,
-        equilibriumRate: oneOf('adamw', 'lion'),
-        exactAngle: flag(false),
-        zeroMean: flag(false),
-        perNeuron: flag(true),
+    super(
+      'LionAR',
+      {
+        weightDecay: 0.1,
+        decoupled: true,
+        hyperparameters: {
+          ...lionAHyperparameters(),
+          rotation: rate,
+          equilibriumRate: oneOf('adamw', 'lion'),
+          exactAngle: flag(false),
+          zeroMean: flag(false),
+          perNeuron: flag(true),
+        },
+        numbers: (complete: LionAROptions, step) => ({
+          ...correctionNumbers(complete, step),
+          ...(complete.rotation !== undefined && {
+            rotation: rateAt('LionAR', 'rotation', complete.rotation, step),
+          }),
+        }),
+        rule: (complete: Options & LionARForm) => lionA(complete),
+        rotation(complete: Options & LionARForm) {
+          const form = { ...complete, givenRotation: complete.rotation !== undefined };
+          return rotation('LionAR', lionAR(form), form);
+        },
+        checkFirst: checkRotates('LionAR'),
       },
-      numbers: (complete: LionAROptions, step) => ({
-        ...correctionNumbers(complete, step),
-        ...(complete.rotation !== undefined && { rotation: rateAt('LionAR', 'rotation', complete.rotation, step) }),
-      }),
-      rule: (complete: Options & LionARForm) => lionA(complete),
-      rotation(complete: Options & LionARForm) {
-        const form = { ...complete, givenRotation: complete.rotation !== undefined };
-        return rotation('LionAR', lionAR(form), form);
-      },
-      checkFirst: checkRotates('LionAR'),
-    }, options);
+      options,
+    );
   }
 }

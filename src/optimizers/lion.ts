@@ -32,6 +32,15 @@ export class Lion extends FusedOptimizer {
   }
 
   constructor(options: LionOptions) {
-    super('Lion', { weightDecay: 0.1, decoupled: true, hyperparameters: lionHyperparameters(), rule: () => lion }, options);
+    super(
+      'Lion',
+      {
+        weightDecay: 0.1,
+        decoupled: true,
+        hyperparameters: lionHyperparameters(),
+        rule: () => lion,
+      },
+      options,
+    );
   }
 }

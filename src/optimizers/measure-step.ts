@@ -1,5 +1,15 @@
 /** What a step of an optimizer costs: for users, and the core of the library's own bench. */
-import { getBackend, keep, reshape, slice, tensor, tidy, Variable, type Optimizer, type Tensor } from '@tensorflow/tfjs-core';
+import {
+  getBackend,
+  keep,
+  reshape,
+  slice,
+  tensor,
+  tidy,
+  Variable,
+  type Optimizer,
+  type Tensor,
+} from '@tensorflow/tfjs-core';
 import { check, checkCount, checkNames, show } from '../check.js';
 import { layoutOf } from '../compiler/layout.js';
 import { slotShape } from '../compiler/program.js';
@@ -58,7 +68,11 @@ const synchronous: ReadonlySet<string> = new Set(['cpu', 'wasm', 'tensorflow']);
  * console.log(`${milliseconds.toFixed(2)} ms a step, ${nanosecondsPerParameter.toFixed(2)} ns a parameter, by ${executorName}`);
  * optimizer.dispose();
  */
-export async function measureStep(optimizer: Optimizer, variables: readonly Variable[], options: MeasureStepOptions = {}): Promise<StepCost> {
+export async function measureStep(
+  optimizer: Optimizer,
+  variables: readonly Variable[],
+  options: MeasureStepOptions = {},
+): Promise<StepCost> {
   checkNames(owner, options, ['steps', 'warmupSteps']);
   const { steps = 20, warmupSteps = 5 } = options;
   checkCount(owner, 'steps', steps, 1);
@@ -110,7 +124,10 @@ export function timeSteps(optimizer: Optimizer, variables: readonly Variable[]):
   const gradients: Record<string, Tensor> = {};
   const dispose = (): void => Object.values(gradients).forEach((gradient) => gradient.dispose());
   try {
-    variables.forEach(({ name, shape, size }, i) => (gradients[name] = keep(tensor(randomValues(size, i), shape, 'float32'))));
+    variables.forEach(
+      ({ name, shape, size }, i) =>
+        (gradients[name] = keep(tensor(randomValues(size, i), shape, 'float32'))),
+    );
     (optimizer as Partial<FusedOptimizer>).prepare?.(variables);
   } catch (error) {
     dispose();
@@ -139,13 +156,25 @@ export function timeSteps(optimizer: Optimizer, variables: readonly Variable[]):
 
 /** Waits for the device: work is done in order, so what was asked last is done last. */
 async function finished(variables: readonly Variable[]): Promise<void> {
-  const one = tidy(() => slice(reshape(variables.find(({ size }) => size > 0)!, [-1]), 0, 1));
+  const one = tidy(() =>
+    slice(
+      reshape(
+        variables.find(({ size }) => size > 0)!,
+        [-1],
+      ),
+      0,
+      1,
+    ),
+  );
   await one.data();
   one.dispose();
 }
 
 /** The bytes that an update in place must move, or undefined where the optimizer's slots are not known. */
-export function bytesOfStep(optimizer: Optimizer, variables: readonly Variable[]): number | undefined {
+export function bytesOfStep(
+  optimizer: Optimizer,
+  variables: readonly Variable[],
+): number | undefined {
   const described = (optimizer as Partial<FusedOptimizer>).describe?.();
   if (!described) return undefined;
   const names = new Set(variables.map(({ name }) => name));
@@ -153,13 +182,17 @@ export function bytesOfStep(optimizer: Optimizer, variables: readonly Variable[]
   for (const { name, shape, neuronAxis, slots } of described) {
     if (!names.has(name)) continue;
     const layout = layoutOf(owner, shape, neuronAxis);
-    const slotValues = Object.values(slots).reduce((sum, domain) => sum + product(slotShape(domain, shape, layout)), 0);
+    const slotValues = Object.values(slots).reduce(
+      (sum, domain) => sum + product(slotShape(domain, shape, layout)),
+      0,
+    );
     values += 3 * layout.size + 2 * slotValues;
   }
   return 4 * values;
 }
 
-const product = (sizes: readonly number[]): number => sizes.reduce((total, size) => total * size, 1);
+const product = (sizes: readonly number[]): number =>
+  sizes.reduce((total, size) => total * size, 1);
 
 /** Numbers in (-0.01, 0.01) by xorshift (G. Marsaglia, 2003): tf.randomNormal would take longer than all that is measured. */
 export function randomValues(size: number, seed: number): Float32Array {
@@ -182,13 +215,43 @@ export function median(values: readonly number[]): number {
 }
 
 function checkArguments(optimizer: Optimizer, variables: readonly Variable[]): void {
-  check(typeof optimizer?.applyGradients === 'function', owner, 'optimizer', 'be a tf.Optimizer', optimizer);
-  check(Array.isArray(variables) && variables.length > 0, owner, 'variables', 'be an array of at least one tf.Variable', variables);
+  check(
+    typeof optimizer?.applyGradients === 'function',
+    owner,
+    'optimizer',
+    'be a tf.Optimizer',
+    optimizer,
+  );
+  check(
+    Array.isArray(variables) && variables.length > 0,
+    owner,
+    'variables',
+    'be an array of at least one tf.Variable',
+    variables,
+  );
   variables.forEach((variable, i) => {
     check(variable instanceof Variable, owner, `variables[${i}]`, 'be a tf.Variable', variable);
     check(!variable.isDisposed, owner, `variables[${i}]`, 'not be disposed', variable.name);
-    check(variable.dtype === 'float32', `${owner}: variable ${show(variable.name)}`, 'dtype', "be 'float32'", variable.dtype);
-    check(variables.indexOf(variable) === i, owner, `variables[${i}]`, 'differ from those before it', variable.name);
+    check(
+      variable.dtype === 'float32',
+      `${owner}: variable ${show(variable.name)}`,
+      'dtype',
+      "be 'float32'",
+      variable.dtype,
+    );
+    check(
+      variables.indexOf(variable) === i,
+      owner,
+      `variables[${i}]`,
+      'differ from those before it',
+      variable.name,
+    );
   });
-  check(variables.some(({ size }) => size > 0), owner, 'variables', 'hold at least one number', variables.map(({ shape }) => shape));
+  check(
+    variables.some(({ size }) => size > 0),
+    owner,
+    'variables',
+    'hold at least one number',
+    variables.map(({ shape }) => shape),
+  );
 }

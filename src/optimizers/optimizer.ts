@@ -1,9 +1,23 @@
 /** The base of all optimizers: what tfjs asks of one. What an update is, its rule says. */
-import { dispose, Optimizer, type NamedTensorMap, type Scalar, type serialization, type Variable } from '@tensorflow/tfjs-core';
+import {
+  dispose,
+  Optimizer,
+  type NamedTensorMap,
+  type Scalar,
+  type serialization,
+  type Variable,
+} from '@tensorflow/tfjs-core';
 import type { Executor } from '../executors/executor.js';
 import { describeEntry, type Description } from './entry.js';
 import { rateAt } from './learning-rate.js';
-import { completeOptions, configOf, optionsFrom, type CommonOptions, type Definition, type Options } from './options.js';
+import {
+  completeOptions,
+  configOf,
+  optionsFrom,
+  type CommonOptions,
+  type Definition,
+  type Options,
+} from './options.js';
 import { statesIn, type NamedTensor } from './state.js';
 import { startTraining, type Training } from './training.js';
 import { variableNamed, type Gradients } from './updates.js';
@@ -46,7 +60,10 @@ export abstract class FusedOptimizer extends Optimizer {
     this.#alive().prepare(variables);
   }
 
-  override computeGradients(f: () => Scalar, varList?: Variable[]): { value: Scalar; grads: NamedTensorMap } {
+  override computeGradients(
+    f: () => Scalar,
+    varList?: Variable[],
+  ): { value: Scalar; grads: NamedTensorMap } {
     const training = this.#alive();
     if (varList) training.prepare(varList);
     const result = super.computeGradients(f, varList);
@@ -78,7 +95,10 @@ export abstract class FusedOptimizer extends Optimizer {
     return configOf(this.#owner, this.options);
   }
 
-  static override fromConfig<T extends serialization.Serializable>(cls: serialization.SerializableConstructor<T>, config: serialization.ConfigDict): T {
+  static override fromConfig<T extends serialization.Serializable>(
+    cls: serialization.SerializableConstructor<T>,
+    config: serialization.ConfigDict,
+  ): T {
     return new cls(optionsFrom(cls.className ?? cls.name, config));
   }
 
@@ -90,7 +110,8 @@ export abstract class FusedOptimizer extends Optimizer {
   }
 
   #alive(): Training {
-    if (!this.#training) throw new Error(`${this.#owner}: this optimizer was disposed; make a new one`);
+    if (!this.#training)
+      throw new Error(`${this.#owner}: this optimizer was disposed; make a new one`);
     return this.#training;
   }
 }

@@ -5,7 +5,13 @@ import type { Rule } from '../compiler/rule.js';
 import type { ExecutorChoice } from '../executors/choose.js';
 import { mapValues } from '../map-values.js';
 import type { Entry } from './entry.js';
-import { completeGroups, groupsConfig, groupsFromConfig, type Group, type VariableSettings } from './groups.js';
+import {
+  completeGroups,
+  groupsConfig,
+  groupsFromConfig,
+  type Group,
+  type VariableSettings,
+} from './groups.js';
 import { rate, type LearningRate } from './learning-rate.js';
 import type { Probe } from './probe.js';
 import { fromConfig, toConfig } from './saving.js';
@@ -28,10 +34,15 @@ export type CommonOptions = {
 };
 
 /** Every option that is given or has a default; the optimizer's own by name. */
-export type Options = CommonOptions & Required<Pick<CommonOptions, 'weightDecay' | 'groups' | 'executor'>> & Readonly<Record<string, unknown>>;
+export type Options = CommonOptions &
+  Required<Pick<CommonOptions, 'weightDecay' | 'groups' | 'executor'>> &
+  Readonly<Record<string, unknown>>;
 
 /** Turning weight vectors by chosen angles: by which rule, and which variables. */
-export type Rotation = { readonly rule: Rule; readonly applies: (settings: VariableSettings, layout: Layout) => boolean };
+export type Rotation = {
+  readonly rule: Rule;
+  readonly applies: (settings: VariableSettings, layout: Layout) => boolean;
+};
 
 /** What sets one optimizer apart. */
 export type Definition = {
@@ -51,28 +62,48 @@ export type Definition = {
 };
 
 /** Writes out defaults; throws for an option that is unknown or out of range. */
-export function completeOptions(owner: string, { weightDecay, hyperparameters }: Definition, given: CommonOptions): Options {
-  const options = complete(owner, {
-    learningRate: { ...rate, required: true },
-    weightDecay: within('[0, Infinity)', weightDecay),
-    groups: { default: [], allowed: 'be an array of groups', accepts: Array.isArray },
-    clipNorm: within('(0, Infinity)'),
-    probe: { allowed: 'be a probe, such as an UpdateProbe', accepts: (probe) => typeof (probe as Probe | null)?.attach === 'function' },
-    executor: oneOf('auto', 'ops'),
-    ...hyperparameters,
-  }, given) as Options;
+export function completeOptions(
+  owner: string,
+  { weightDecay, hyperparameters }: Definition,
+  given: CommonOptions,
+): Options {
+  const options = complete(
+    owner,
+    {
+      learningRate: { ...rate, required: true },
+      weightDecay: within('[0, Infinity)', weightDecay),
+      groups: { default: [], allowed: 'be an array of groups', accepts: Array.isArray },
+      clipNorm: within('(0, Infinity)'),
+      probe: {
+        allowed: 'be a probe, such as an UpdateProbe',
+        accepts: (probe) => typeof (probe as Probe | null)?.attach === 'function',
+      },
+      executor: oneOf('auto', 'ops'),
+      ...hyperparameters,
+    },
+    given,
+  ) as Options;
   return Object.freeze({ ...options, groups: completeGroups(owner, options.groups) });
 }
 
 /** Options as plain JSON. */
 export function configOf(owner: string, options: Options): serialization.ConfigDict {
   const { groups, probe: _, ...rest } = options;
-  return { ...mapValues(rest, (value, name) => toConfig(owner, name, value)), groups: groupsConfig(groups) } as unknown as serialization.ConfigDict;
+  return {
+    ...mapValues(rest, (value, name) => toConfig(owner, name, value)),
+    groups: groupsConfig(groups),
+  } as unknown as serialization.ConfigDict;
 }
 
 /** Options from plain JSON. */
-export function optionsFrom(owner: string, config: serialization.ConfigDict): Record<string, unknown> {
+export function optionsFrom(
+  owner: string,
+  config: serialization.ConfigDict,
+): Record<string, unknown> {
   // tfjs-layers adds customObjects to every config that it loads.
   const { groups = [], customObjects: _, ...rest } = config;
-  return { ...mapValues(rest, (value, name) => fromConfig(owner, name, value)), groups: groupsFromConfig(groups as unknown as ReturnType<typeof groupsConfig>) };
+  return {
+    ...mapValues(rest, (value, name) => fromConfig(owner, name, value)),
+    groups: groupsFromConfig(groups as unknown as ReturnType<typeof groupsConfig>),
+  };
 }

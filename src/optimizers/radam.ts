@@ -23,6 +23,10 @@ export class RAdam extends FusedOptimizer {
   }
 
   constructor(options: RAdamOptions) {
-    super('RAdam', { weightDecay: 0, decoupled: true, hyperparameters: adamHyperparameters, rule: () => rAdam }, options);
+    super(
+      'RAdam',
+      { weightDecay: 0, decoupled: true, hyperparameters: adamHyperparameters, rule: () => rAdam },
+      options,
+    );
   }
 }

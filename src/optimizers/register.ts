@@ -16,7 +16,19 @@ import { registerRule, RuleOptimizer } from './rule-optimizer.js';
 import { setReviver } from './saving.js';
 import { SGDMomentum } from './sgd-momentum.js';
 
-const optimizers = [AdamW, GIAdam, RAdam, SGDMomentum, Lion, LionA, LionAR, RotationalAdamW, RotationalSGDM, RotationalLion, RuleOptimizer];
+const optimizers = [
+  AdamW,
+  GIAdam,
+  RAdam,
+  SGDMomentum,
+  Lion,
+  LionA,
+  LionAR,
+  RotationalAdamW,
+  RotationalSGDM,
+  RotationalLion,
+  RuleOptimizer,
+];
 
 /**
  * Makes all optimizers known to `tf.loadLayersModel`, with the schedules, corrections and rules that were saved in them.
@@ -28,8 +40,13 @@ const optimizers = [AdamW, GIAdam, RAdam, SGDMomentum, Lion, LionA, LionAR, Rota
  * registerOptimizers();
  * const model = await tf.loadLayersModel('file://model/model.json');
  */
-export function registerOptimizers({ rules = [] }: { readonly rules?: readonly Rule[] } = {}): void {
-  for (const optimizer of optimizers) serialization.registerClass(optimizer as unknown as serialization.SerializableConstructor<serialization.Serializable>);
+export function registerOptimizers({
+  rules = [],
+}: { readonly rules?: readonly Rule[] } = {}): void {
+  for (const optimizer of optimizers)
+    serialization.registerClass(
+      optimizer as unknown as serialization.SerializableConstructor<serialization.Serializable>,
+    );
   rules.forEach(registerRule);
   setReviver((spec) => (isRRCSpec(spec) ? rrcFrom(spec) : scheduleFrom(spec as ScheduleSpec)));
 }

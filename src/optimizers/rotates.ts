@@ -4,7 +4,11 @@ import type { Rule } from '../compiler/rule.js';
 import { isRotational, type Entry } from './entry.js';
 import type { Rotation } from './options.js';
 
-type Form = { readonly zeroMean: boolean; readonly perNeuron: boolean; readonly givenRotation?: boolean };
+type Form = {
+  readonly zeroMean: boolean;
+  readonly perNeuron: boolean;
+  readonly givenRotation?: boolean;
+};
 
 /**
  * Turns a variable's weight vectors if its group says so, or if it has rank 2 or more and something to derive the angle
@@ -12,17 +16,34 @@ type Form = { readonly zeroMean: boolean; readonly perNeuron: boolean; readonly 
  *
  * Source: the wrapper of Kosson et al. (arXiv 2305.17212) rotates what has weight decay and rank above 1.
  */
-export const rotation = (owner: string, rule: Rule, { zeroMean, perNeuron, givenRotation = false }: Form): Rotation => ({
+export const rotation = (
+  owner: string,
+  rule: Rule,
+  { zeroMean, perNeuron, givenRotation = false }: Form,
+): Rotation => ({
   rule,
   applies({ name, shape, weightDecay, rotational }, layout) {
     const hasAngle = weightDecay > 0 || givenRotation;
-    check(rotational !== true || hasAngle, `${owner}: variable ${show(name)}`, 'rotational', 'go with a weightDecay above 0 or a rotation, from which the angle comes', rotational);
-    return (rotational ?? (shape.length >= 2 && hasAngle)) && (perNeuron ? layout.fanIn : layout.size) >= (zeroMean ? 3 : 2);
+    check(
+      rotational !== true || hasAngle,
+      `${owner}: variable ${show(name)}`,
+      'rotational',
+      'go with a weightDecay above 0 or a rotation, from which the angle comes',
+      rotational,
+    );
+    return (
+      (rotational ?? (shape.length >= 2 && hasAngle)) &&
+      (perNeuron ? layout.fanIn : layout.size) >= (zeroMean ? 3 : 2)
+    );
   },
 });
 
 /** Throws if none of the variables rotates. */
-export const checkRotates = (owner: string) => (entries: readonly Entry[]): void => {
-  if (entries.some(isRotational)) return;
-  throw new Error(`${owner}: would rotate none of ${entries.map(({ name }) => show(name)).join(', ')}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`);
-};
+export const checkRotates =
+  (owner: string) =>
+  (entries: readonly Entry[]): void => {
+    if (entries.some(isRotational)) return;
+    throw new Error(
+      `${owner}: would rotate none of ${entries.map(({ name }) => show(name)).join(', ')}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`,
+    );
+  };

@@ -27,13 +27,17 @@ export class RotationalAdamW extends FusedOptimizer {
   }
 
   constructor(options: RotationalAdamWOptions) {
-    super('RotationalAdamW', rotationalDefinition('RotationalAdamW', {
-      weightDecay: 0.01,
-      decoupled: true,
-      hyperparameters: adamHyperparameters,
-      equilibriumRate: 'adamw',
-      rule: () => adamW(),
-      turning: rotationalAdamW,
-    }), options);
+    super(
+      'RotationalAdamW',
+      rotationalDefinition('RotationalAdamW', {
+        weightDecay: 0.01,
+        decoupled: true,
+        hyperparameters: adamHyperparameters,
+        equilibriumRate: 'adamw',
+        rule: () => adamW(),
+        turning: rotationalAdamW,
+      }),
+      options,
+    );
   }
 }

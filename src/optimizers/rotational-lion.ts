@@ -26,13 +26,17 @@ export class RotationalLion extends FusedOptimizer {
   }
 
   constructor(options: RotationalLionOptions) {
-    super('RotationalLion', rotationalDefinition('RotationalLion', {
-      weightDecay: 0.1,
-      decoupled: true,
-      hyperparameters: lionHyperparameters(),
-      equilibriumRate: 'lion',
-      rule: () => lion,
-      turning: rotationalLion,
-    }), options);
+    super(
+      'RotationalLion',
+      rotationalDefinition('RotationalLion', {
+        weightDecay: 0.1,
+        decoupled: true,
+        hyperparameters: lionHyperparameters(),
+        equilibriumRate: 'lion',
+        rule: () => lion,
+        turning: rotationalLion,
+      }),
+      options,
+    );
   }
 }

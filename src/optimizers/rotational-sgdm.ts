@@ -25,13 +25,17 @@ export class RotationalSGDM extends FusedOptimizer {
   }
 
   constructor(options: RotationalSGDMOptions) {
-    super('RotationalSGDM', rotationalDefinition('RotationalSGDM', {
-      weightDecay: 0,
-      decoupled: false,
-      hyperparameters: momentumHyperparameters(),
-      equilibriumRate: 'sgdm',
-      rule: momentumRule,
-      turning: (form, { nesterov }) => rotationalSGDM(form, nesterov === true),
-    }), options);
+    super(
+      'RotationalSGDM',
+      rotationalDefinition('RotationalSGDM', {
+        weightDecay: 0,
+        decoupled: false,
+        hyperparameters: momentumHyperparameters(),
+        equilibriumRate: 'sgdm',
+        rule: momentumRule,
+        turning: (form, { nesterov }) => rotationalSGDM(form, nesterov === true),
+      }),
+      options,
+    );
   }
 }

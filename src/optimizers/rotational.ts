@@ -1,6 +1,10 @@
 /** What the three rotational variants share. */
 import type { Rule } from '../compiler/rule.js';
-import { equilibriumRates, type EquilibriumRate, type EquilibriumValues } from '../rules/equilibrium.js';
+import {
+  equilibriumRates,
+  type EquilibriumRate,
+  type EquilibriumValues,
+} from '../rules/equilibrium.js';
 import type { RotationalForm } from '../rules/rotational.js';
 import type { CommonOptions, Definition, Options } from './options.js';
 import { checkRotates, rotation } from './rotates.js';
@@ -26,7 +30,10 @@ type Inner = Omit<Definition, 'rotation' | 'checkFirst'> & {
 };
 
 /** The definition of a rotational optimizer. */
-export function rotationalDefinition(owner: string, { equilibriumRate, turning, ...inner }: Inner): Definition {
+export function rotationalDefinition(
+  owner: string,
+  { equilibriumRate, turning, ...inner }: Inner,
+): Definition {
   const rates = oneOf(...equilibriumRates);
   return {
     ...inner,
@@ -35,7 +42,11 @@ export function rotationalDefinition(owner: string, { equilibriumRate, turning, 
       zeroMean: flag(true),
       perNeuron: flag(true),
       updateNormDecay: beta(0.9),
-      equilibriumRate: { default: equilibriumRate, allowed: `be a function, or ${rates.allowed}`, accepts: (value) => typeof value === 'function' || rates.accepts(value) },
+      equilibriumRate: {
+        default: equilibriumRate,
+        allowed: `be a function, or ${rates.allowed}`,
+        accepts: (value) => typeof value === 'function' || rates.accepts(value),
+      },
     },
     rotation(options: CompleteOptions) {
       const form = { ...options, averaged: options.updateNormDecay > 0 };

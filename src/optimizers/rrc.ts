@@ -43,7 +43,10 @@ const ratio: Option = {
 const schema = {
   batchSize: /* @__PURE__ */ within('[1, Infinity)'),
   minimum: /* @__PURE__ */ within('(0, 1]'),
-  signalToNoise: { ...ratio, accepts: (value: unknown) => typeof value === 'function' || ratio.accepts(value) },
+  signalToNoise: {
+    ...ratio,
+    accepts: (value: unknown) => typeof value === 'function' || ratio.accepts(value),
+  },
   immediate: /* @__PURE__ */ flag(false),
   start: /* @__PURE__ */ oneOf('cautious', 'none'),
 };
@@ -64,9 +67,22 @@ const unknownBatchMinimum = 0.05;
  * const optimizer = new LionA({ learningRate: 1e-3, rrc: rrc({ batchSize: 64 }) });
  */
 export function rrc(options: RRCOptions = {}): RRC {
-  const given = complete(kind, schema, options) as RRCOptions & Required<Pick<RRCOptions, 'immediate' | 'start'>>;
-  const { batchSize = Infinity, minimum = batchSize < Infinity ? 1 / Math.sqrt(batchSize) : unknownBatchMinimum, signalToNoise, immediate, start } = given;
-  check(signalToNoise === undefined || !immediate, kind, 'immediate', 'be left out with signalToNoise', immediate);
+  const given = complete(kind, schema, options) as RRCOptions &
+    Required<Pick<RRCOptions, 'immediate' | 'start'>>;
+  const {
+    batchSize = Infinity,
+    minimum = batchSize < Infinity ? 1 / Math.sqrt(batchSize) : unknownBatchMinimum,
+    signalToNoise,
+    immediate,
+    start,
+  } = given;
+  check(
+    signalToNoise === undefined || !immediate,
+    kind,
+    'immediate',
+    'be left out with signalToNoise',
+    immediate,
+  );
   const form = { batchSize, minimum, start: start === 'cautious' ? minimum : 1, immediate };
   return {
     ...(signalToNoise === undefined ? estimatedRRC(form) : givenRRC(form)),
@@ -77,7 +93,12 @@ export function rrc(options: RRCOptions = {}): RRC {
       return { rrcSignalToNoise: value };
     },
     get spec() {
-      return { kind, ...mapValues(given as Readonly<Record<string, unknown>>, (value, name) => toConfig(kind, name, value)) };
+      return {
+        kind,
+        ...mapValues(given as Readonly<Record<string, unknown>>, (value, name) =>
+          toConfig(kind, name, value),
+        ),
+      };
     },
   };
 }

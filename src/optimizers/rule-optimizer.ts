@@ -16,7 +16,18 @@ export type RuleOptimizerOptions = CommonOptions & {
 const known = new Map<string, Rule>();
 
 /** Options of every optimizer and values that every rule's host gets. */
-const reserved = ['learningRate', 'weightDecay', 'groups', 'clipNorm', 'executor', 'count', 'step', 'size', 'neurons', 'fanIn'];
+const reserved = [
+  'learningRate',
+  'weightDecay',
+  'groups',
+  'clipNorm',
+  'executor',
+  'count',
+  'step',
+  'size',
+  'neurons',
+  'fanIn',
+];
 
 /** Lets models that were saved with a user's rule find it again by name. */
 export const registerRule = (rule: Rule): void => {
@@ -45,22 +56,49 @@ export class RuleOptimizer extends FusedOptimizer {
   readonly #hyperparameters: Readonly<Record<string, number>>;
 
   constructor(given: RuleOptimizerOptions) {
-    check(given !== null && typeof given === 'object', 'RuleOptimizer', 'options', 'be an object with rule, learningRate and others', given);
+    check(
+      given !== null && typeof given === 'object',
+      'RuleOptimizer',
+      'options',
+      'be an object with rule, learningRate and others',
+      given,
+    );
     const { rule, hyperparameters = {}, ...options } = given;
-    check(typeof rule?.update === 'function' && typeof rule.slots === 'object', 'RuleOptimizer', 'rule', 'be what defineRule gave', rule);
+    check(
+      typeof rule?.update === 'function' && typeof rule.slots === 'object',
+      'RuleOptimizer',
+      'rule',
+      'be what defineRule gave',
+      rule,
+    );
     const owner = `RuleOptimizer ${rule.name}`;
-    check(hyperparameters !== null && typeof hyperparameters === 'object', owner, 'hyperparameters', 'be an object of numbers', hyperparameters);
+    check(
+      hyperparameters !== null && typeof hyperparameters === 'object',
+      owner,
+      'hyperparameters',
+      'be an object of numbers',
+      hyperparameters,
+    );
     for (const name of Object.keys(hyperparameters)) {
       // Loading a model rewrites names with underscores; the reserved ones would hide what every rule gets.
-      check(/^[a-zA-Z][a-zA-Z0-9]*$/.test(name) && !reserved.includes(name), owner, 'hyperparameters', `be named with letters and digits, and not ${reserved.join(', ')}`, name);
+      check(
+        /^[a-zA-Z][a-zA-Z0-9]*$/.test(name) && !reserved.includes(name),
+        owner,
+        'hyperparameters',
+        `be named with letters and digits, and not ${reserved.join(', ')}`,
+        name,
+      );
     }
-    for (const [name, value] of Object.entries(hyperparameters)) checkNumber(owner, `hyperparameters.${name}`, value, '(-Infinity, Infinity)');
+    for (const [name, value] of Object.entries(hyperparameters))
+      checkNumber(owner, `hyperparameters.${name}`, value, '(-Infinity, Infinity)');
     super(
       owner,
       {
         weightDecay: 0,
         decoupled: false,
-        hyperparameters: mapValues(hyperparameters, (value) => within('(-Infinity, Infinity)', value)),
+        hyperparameters: mapValues(hyperparameters, (value) =>
+          within('(-Infinity, Infinity)', value),
+        ),
         rule: () => rule,
       },
       options,
@@ -75,9 +113,15 @@ export class RuleOptimizer extends FusedOptimizer {
     return { ...config, rule: this.#rule.name, hyperparameters: { ...this.#hyperparameters } };
   }
 
-  static override fromConfig<T extends serialization.Serializable>(cls: serialization.SerializableConstructor<T>, config: serialization.ConfigDict): T {
+  static override fromConfig<T extends serialization.Serializable>(
+    cls: serialization.SerializableConstructor<T>,
+    config: serialization.ConfigDict,
+  ): T {
     const rule = known.get(config.rule as string);
-    if (!rule) throw new Error(`RuleOptimizer: the saved rule '${config.rule as string}' is not known here; call registerOptimizers({ rules: [rule] }) before loading`);
+    if (!rule)
+      throw new Error(
+        `RuleOptimizer: the saved rule '${config.rule as string}' is not known here; call registerOptimizers({ rules: [rule] }) before loading`,
+      );
     const { hyperparameters } = config;
     checkNames('RuleOptimizer', hyperparameters, Object.keys(hyperparameters as object));
     return super.fromConfig(cls, { ...config, rule: rule as unknown as serialization.ConfigDict });

@@ -17,14 +17,21 @@ export const setReviver = (reviver: Revive): void => {
 export function toConfig(owner: string, option: string, value: unknown): unknown {
   if (typeof value !== 'object' && typeof value !== 'function') return value;
   const { spec } = value as { readonly spec?: Spec };
-  if (!spec) throw new Error(`${owner}: ${option} is a plain function, which cannot be saved; a schedule, a number or a name can`);
+  if (!spec)
+    throw new Error(
+      `${owner}: ${option} is a plain function, which cannot be saved; a schedule, a number or a name can`,
+    );
   return spec;
 }
 
-const isSpec = (config: unknown): config is Spec => typeof config === 'object' && config !== null && 'kind' in config;
+const isSpec = (config: unknown): config is Spec =>
+  typeof config === 'object' && config !== null && 'kind' in config;
 
 export function fromConfig(owner: string, option: string, config: unknown): unknown {
   if (!isSpec(config)) return config;
-  if (!revive) throw new Error(`${owner}: ${option} was saved as ${show(config.kind)}; call registerOptimizers() before loading`);
+  if (!revive)
+    throw new Error(
+      `${owner}: ${option} was saved as ${show(config.kind)}; call registerOptimizers() before loading`,
+    );
   return revive(config);
 }

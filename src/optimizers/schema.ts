@@ -14,9 +14,17 @@ export type Option = {
 export type Schema = Readonly<Record<string, Option>>;
 
 /** A number in an interval, written as in mathematics. */
-export const within = (interval: string, value?: number): Option => ({ default: value, allowed: `lie in ${interval}`, accepts: (given) => isWithin(given, interval) });
+export const within = (interval: string, value?: number): Option => ({
+  default: value,
+  allowed: `lie in ${interval}`,
+  accepts: (given) => isWithin(given, interval),
+});
 
-export const flag = (value?: boolean): Option => ({ default: value, allowed: 'be true or false', accepts: (given) => typeof given === 'boolean' });
+export const flag = (value?: boolean): Option => ({
+  default: value,
+  allowed: 'be true or false',
+  accepts: (given) => typeof given === 'boolean',
+});
 
 /** One of these names, by default the first. */
 export const oneOf = (...names: readonly string[]): Option => ({

@@ -14,7 +14,8 @@ export type SGDMomentumOptions = CommonOptions & {
 /** The hyperparameters that SGDMomentum shares with RotationalSGDM. */
 export const momentumHyperparameters = () => ({ momentum: beta(0.9), nesterov: flag(false) });
 
-export const momentumRule = ({ nesterov }: SGDMomentumOptions): Rule => sgdMomentum(nesterov === true);
+export const momentumRule = ({ nesterov }: SGDMomentumOptions): Rule =>
+  sgdMomentum(nesterov === true);
 
 /**
  * Stochastic gradient descent with momentum, as in PyTorch.
@@ -34,6 +35,15 @@ export class SGDMomentum extends FusedOptimizer {
   }
 
   constructor(options: SGDMomentumOptions) {
-    super('SGDMomentum', { weightDecay: 0, decoupled: false, hyperparameters: momentumHyperparameters(), rule: momentumRule }, options);
+    super(
+      'SGDMomentum',
+      {
+        weightDecay: 0,
+        decoupled: false,
+        hyperparameters: momentumHyperparameters(),
+        rule: momentumRule,
+      },
+      options,
+    );
   }
 }

@@ -10,7 +10,11 @@ import type { Options } from './options.js';
 const smallestHalfEpsilon = 1e-4;
 
 /** The slots of an entry on an executor, with the values that are given; 0 where none are. */
-export function newSlots(executor: Executor, { name, shapes }: Entry, valuesOf: (slot: string, shape: number[]) => Tensor | undefined): Slots {
+export function newSlots(
+  executor: Executor,
+  { name, shapes }: Entry,
+  valuesOf: (slot: string, shape: number[]) => Tensor | undefined,
+): Slots {
   const slots = executor.create(name, shapes);
   for (const [slot, shape] of Object.entries(shapes)) {
     tidy(() => {
@@ -22,11 +26,24 @@ export function newSlots(executor: Executor, { name, shapes }: Entry, valuesOf: 
 }
 
 /** An executor for the current backend, to which the slots of entries have moved from the one before. */
-export function moveSlots(owner: string, { epsilon, executor }: Options, entries: readonly Entry[], previous: Executor | undefined): Executor {
-  check(backend().floatPrecision() !== 16 || !((epsilon as number) < smallestHalfEpsilon), owner, 'epsilon', `be at least ${smallestHalfEpsilon} on a backend of half precision, where it would be 0`, epsilon);
+export function moveSlots(
+  owner: string,
+  { epsilon, executor }: Options,
+  entries: readonly Entry[],
+  previous: Executor | undefined,
+): Executor {
+  check(
+    backend().floatPrecision() !== 16 || !((epsilon as number) < smallestHalfEpsilon),
+    owner,
+    'epsilon',
+    `be at least ${smallestHalfEpsilon} on a backend of half precision, where it would be 0`,
+    epsilon,
+  );
   const next = chooseExecutor(executor);
   try {
-    const moved = entries.map((entry) => newSlots(next, entry, (slot) => previous!.read(entry.slots[slot])));
+    const moved = entries.map((entry) =>
+      newSlots(next, entry, (slot) => previous!.read(entry.slots[slot])),
+    );
     entries.forEach((entry, i) => {
       entry.slots = moved[i];
     });

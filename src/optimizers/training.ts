@@ -1,13 +1,35 @@
 /** The order of a step, and what is kept from one to the next. */
-import { backend, dispose, engine, randomNormal, type Tensor, type Variable } from '@tensorflow/tfjs-core';
+import {
+  backend,
+  dispose,
+  engine,
+  randomNormal,
+  type Tensor,
+  type Variable,
+} from '@tensorflow/tfjs-core';
 import type { Executor } from '../executors/executor.js';
 import { clipByGlobalNorm } from '../rules/global-norm.js';
 import { entryMaker, jobOf, type Entry } from './entry.js';
 import { checkGroupsUsed } from './groups.js';
 import type { Definition, Options } from './options.js';
 import { moveSlots, newSlots } from './slots.js';
-import { checkFits, keptState, matchStates, namedState, type NamedTensor, type SavedState } from './state.js';
-import { checkTensor, checkUpdate, gradientsByName, variableNamed, type Gradients, type Member, type Update } from './updates.js';
+import {
+  checkFits,
+  keptState,
+  matchStates,
+  namedState,
+  type NamedTensor,
+  type SavedState,
+} from './state.js';
+import {
+  checkTensor,
+  checkUpdate,
+  gradientsByName,
+  variableNamed,
+  type Gradients,
+  type Member,
+  type Update,
+} from './updates.js';
 
 export type Training = {
   /** The variables' entries, in the order of their first appearance. */
@@ -28,7 +50,8 @@ export type Training = {
 export function startTraining(owner: string, definition: Definition, options: Options): Training {
   const { clipNorm, groups, probe, seed = 0 } = options;
   const newEntry = entryMaker(owner, definition, options);
-  const clip = clipNorm === undefined ? undefined : { plan: clipByGlobalNorm(), values: { clipNorm } };
+  const clip =
+    clipNorm === undefined ? undefined : { plan: clipByGlobalNorm(), values: { clipNorm } };
   const entries = new Map<string, Entry>();
   let saved: readonly SavedState[] = [];
   let current: Executor | undefined;
@@ -49,7 +72,11 @@ export function startTraining(owner: string, definition: Definition, options: Op
     current = undefined;
   }
 
-  const memberOf = (variable: Variable, gradient?: Tensor): Member => ({ variable, entry: entries.get(variable.name) ?? newEntry(variable), gradient });
+  const memberOf = (variable: Variable, gradient?: Tensor): Member => ({
+    variable,
+    entry: entries.get(variable.name) ?? newEntry(variable),
+    gradient,
+  });
 
   /** Takes in variables that are new, if they are needed or have saved state; nothing changes if one of them is refused. */
   function admit(members: readonly Member[], needed = members): void {
@@ -65,8 +92,11 @@ export function startTraining(owner: string, definition: Definition, options: Op
       const state = states.get(entry);
       if (!state && !needed.some((member) => member.entry === entry)) continue;
       // Each variable draws numbers of its own, the same in every run.
-      const random = (shape: number[]) => randomNormal(shape, 0, 1, 'float32', Number(seed) + entries.size + 1);
-      entry.slots = newSlots(executor(), entry, (slot, shape) => (state ? state.slots[slot] : entry.rule.random?.includes(slot) ? random(shape) : undefined));
+      const random = (shape: number[]) =>
+        randomNormal(shape, 0, 1, 'float32', Number(seed) + entries.size + 1);
+      entry.slots = newSlots(executor(), entry, (slot, shape) =>
+        state ? state.slots[slot] : entry.rule.random?.includes(slot) ? random(shape) : undefined,
+      );
       entries.set(entry.name, entry);
       if (!state) continue;
       entry.count = state.count;
@@ -81,7 +111,15 @@ export function startTraining(owner: string, definition: Definition, options: Op
     const waiting = members.filter(({ entry }) => !entry.prepared);
     if (waiting.length === 0) return false;
     // A preparation may ask for size, neurons and fanIn.
-    executor().step(waiting.map(({ variable, entry: { slots, plans, layout } }) => ({ variable, slots, plan: plans.prepare!, layout, values: layout })));
+    executor().step(
+      waiting.map(({ variable, entry: { slots, plans, layout } }) => ({
+        variable,
+        slots,
+        plan: plans.prepare!,
+        layout,
+        values: layout,
+      })),
+    );
     for (const { entry } of waiting) entry.prepared = true;
     return true;
   }
@@ -93,7 +131,8 @@ export function startTraining(owner: string, definition: Definition, options: Op
 
     prepare(variables) {
       const members = [...new Set(variables)].map((variable) => memberOf(variable));
-      for (const { variable, entry } of members) checkTensor(owner, 'variable', entry.settings, variable);
+      for (const { variable, entry } of members)
+        checkTensor(owner, 'variable', entry.settings, variable);
       admit(members);
       return runPreparations(members);
     },
@@ -101,18 +140,29 @@ export function startTraining(owner: string, definition: Definition, options: Op
     update(gradients, step, learningRate) {
       const numbers = { ...definition.numbers?.(options, step), step };
       // Without a gradient a variable may be gone.
-      const mentioned = [...gradientsByName(owner, gradients)].filter(([name, gradient]) => gradient || engine().registeredVariables[name]);
-      const members = mentioned.map(([name, gradient]) => memberOf(variableNamed(owner, name), gradient));
+      const mentioned = [...gradientsByName(owner, gradients)].filter(
+        ([name, gradient]) => gradient || engine().registeredVariables[name],
+      );
+      const members = mentioned.map(([name, gradient]) =>
+        memberOf(variableNamed(owner, name), gradient),
+      );
       const updates = members.filter((member): member is Update => !!member.gradient);
-      for (const update of updates) checkUpdate(owner, update, definition.decoupled ? learningRate : 0);
+      for (const update of updates)
+        checkUpdate(owner, update, definition.decoupled ? learningRate : 0);
       // Throws what it has to before anything changes.
       executor();
       admit(members, updates);
-      const jobs = updates.map((update) => jobOf(update, learningRate, numbers, probe?.wants(step, update.entry.name)));
+      const jobs = updates.map((update) =>
+        jobOf(update, learningRate, numbers, probe?.wants(step, update.entry.name)),
+      );
 
       runPreparations(updates);
       const readings = executor().step(jobs, clip);
-      probe?.record(step, updates.map(({ entry }) => entry), readings);
+      probe?.record(
+        step,
+        updates.map(({ entry }) => entry),
+        readings,
+      );
       for (const { entry } of updates) entry.count++;
     },
 

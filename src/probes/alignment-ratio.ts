@@ -30,7 +30,12 @@ export type Alignment = {
 
 /** X W over the last axis of X. */
 export const linear = (inputs: Tensor, weights: Tensor): Tensor =>
-  inputs.rank === 2 ? matMul(inputs, weights) : reshape(matMul(reshape(inputs, [-1, inputs.shape.at(-1)!]), weights), [...inputs.shape.slice(0, -1), weights.shape[1]!]);
+  inputs.rank === 2
+    ? matMul(inputs, weights)
+    : reshape(matMul(reshape(inputs, [-1, inputs.shape.at(-1)!]), weights), [
+        ...inputs.shape.slice(0, -1),
+        weights.shape[1]!,
+      ]);
 
 /**
  * The alignment ratio of an update: how much more of dW than of W meets the inputs.
@@ -51,17 +56,37 @@ export async function alignmentRatio(options: AlignmentOptions): Promise<Alignme
   const owner = 'alignmentRatio';
   checkNames(owner, options, ['weights', 'change', 'inputs', 'map']);
   const { weights, change, inputs, map = linear } = options;
-  for (const name of ['weights', 'change', 'inputs'] as const) check(options[name] instanceof Tensor, owner, name, 'be a tensor', kindOf(options[name]));
-  check(change.shape.join() === weights.shape.join(), owner, "the change's shape", `be that of the weights, [${weights.shape}]`, change.shape);
+  for (const name of ['weights', 'change', 'inputs'] as const)
+    check(options[name] instanceof Tensor, owner, name, 'be a tensor', kindOf(options[name]));
+  check(
+    change.shape.join() === weights.shape.join(),
+    owner,
+    "the change's shape",
+    `be that of the weights, [${weights.shape}]`,
+    change.shape,
+  );
   check(typeof map === 'function', owner, 'map', 'be a function of inputs and weights', map);
   if (map === linear) {
-    check(weights.rank === 2 && inputs.rank >= 2 && inputs.shape.at(-1) === weights.shape[0], owner, 'inputs', `have ${weights.shape[0]} features in the last axis, as weights of shape [${weights.shape}] take them (or give a map)`, inputs.shape);
+    check(
+      weights.rank === 2 && inputs.rank >= 2 && inputs.shape.at(-1) === weights.shape[0],
+      owner,
+      'inputs',
+      `have ${weights.shape[0]} features in the last axis, as weights of shape [${weights.shape}] take them (or give a map)`,
+      inputs.shape,
+    );
   }
   const outputs = tidy(() => [map(inputs, change), map(inputs, weights)]);
   try {
-    const [changed, output, dW, w, x] = await Promise.all([...outputs, change, weights, inputs].map(normOf));
+    const [changed, output, dW, w, x] = await Promise.all(
+      [...outputs, change, weights, inputs].map(normOf),
+    );
     const [changeAlignment, weightAlignment] = [changed / (dW * x), output / (w * x)];
-    return { changeAlignment, weightAlignment, ratio: changeAlignment / weightAlignment, representationChange: changed / output };
+    return {
+      changeAlignment,
+      weightAlignment,
+      ratio: changeAlignment / weightAlignment,
+      representationChange: changed / output,
+    };
   } finally {
     for (const tensor of outputs) tensor.dispose();
   }

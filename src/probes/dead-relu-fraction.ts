@@ -1,8 +1,26 @@
 /** Units of a network that no sample switches on. */
-import { all, any, greater, isFinite as isFiniteTensor, keep, logicalAnd, logicalOr, relu, Tensor, tidy } from '@tensorflow/tfjs-core';
+import {
+  all,
+  any,
+  greater,
+  isFinite as isFiniteTensor,
+  keep,
+  logicalAnd,
+  logicalOr,
+  relu,
+  Tensor,
+  tidy,
+} from '@tensorflow/tfjs-core';
 import { check, show } from '../check.js';
 import { kindOf } from './kind-of.js';
-import { isLayersModel, layersOf, predictWatched, withoutActivation, type LayerLike, type LayersModelLike } from './layers-model.js';
+import {
+  isLayersModel,
+  layersOf,
+  predictWatched,
+  withoutActivation,
+  type LayerLike,
+  type LayersModelLike,
+} from './layers-model.js';
 
 /** What a plain function calls in place of `tf.relu`. Calls with one name count as one layer; default 'relu0', 'relu1' ... */
 export type ReluCall = (preActivation: Tensor, name?: string) => Tensor;
@@ -45,8 +63,17 @@ const reluNames: ReadonlySet<string | undefined> = new Set(['relu', 'relu6']);
  * const forward = (x, relu) => tf.matMul(relu(tf.matMul(x, w1)), w2);
  * (await deadReluFraction(forward, x)).fraction;
  */
-export async function deadReluFraction<Inputs = Tensor | Tensor[]>(target: LayersModelLike | ReluFunction<Inputs>, inputs: Inputs): Promise<DeadReluFraction> {
-  check(isLayersModel(target) || typeof target === 'function', owner, 'target', 'be a tfjs-layers model or a function of the inputs', kindOf(target));
+export async function deadReluFraction<Inputs = Tensor | Tensor[]>(
+  target: LayersModelLike | ReluFunction<Inputs>,
+  inputs: Inputs,
+): Promise<DeadReluFraction> {
+  check(
+    isLayersModel(target) || typeof target === 'function',
+    owner,
+    'target',
+    'be a tfjs-layers model or a function of the inputs',
+    kindOf(target),
+  );
   const seen = new SeenUnits();
   try {
     tidy(() => {
@@ -77,7 +104,13 @@ class SeenUnits {
   see(name: string, preActivation: Tensor, axis: number): void {
     const units = preActivation.shape[axis];
     const known = this.#layers.get(name);
-    check(known === undefined || known.alive.size === units, `${owner}: ${show(name)}`, 'units', `be as many as in its first call, ${known?.alive.size}`, units);
+    check(
+      known === undefined || known.alive.size === units,
+      `${owner}: ${show(name)}`,
+      'units',
+      `be as many as in its first call, ${known?.alive.size}`,
+      units,
+    );
     const others = preActivation.shape.map((_, i) => i).filter((i) => i !== axis);
     const [alive, finite] = tidy(() => {
       const now = [any(greater(preActivation, 0), others), all(isFiniteTensor(preActivation))];
@@ -92,12 +125,25 @@ class SeenUnits {
     const counted = await Promise.all(
       [...this.#layers].map(async ([name, { alive, finite }]) => {
         const [values, [valid]] = await Promise.all([alive.data<'int32'>(), finite.data()]);
-        if (!valid) throw new Error(`${owner}: a pre-activation of ${show(name)} is not finite; the weights have diverged, or the inputs have a number that is not finite`);
-        return [name, values.length - values.reduce((sum: number, value: number) => sum + value, 0), values.length] as const;
+        if (!valid)
+          throw new Error(
+            `${owner}: a pre-activation of ${show(name)} is not finite; the weights have diverged, or the inputs have a number that is not finite`,
+          );
+        return [
+          name,
+          values.length - values.reduce((sum: number, value: number) => sum + value, 0),
+          values.length,
+        ] as const;
       }),
     );
-    const share = (dead: number, units: number): DeadUnits => ({ fraction: dead / units, dead, units });
-    const layers = Object.fromEntries(counted.map(([name, dead, units]) => [name, share(dead, units)]));
+    const share = (dead: number, units: number): DeadUnits => ({
+      fraction: dead / units,
+      dead,
+      units,
+    });
+    const layers = Object.fromEntries(
+      counted.map(([name, dead, units]) => [name, share(dead, units)]),
+    );
     const total = (k: 1 | 2): number => counted.reduce((sum, layer) => sum + layer[k], 0);
     return { ...share(total(1), total(2)), layers };
   }
@@ -110,7 +156,8 @@ class SeenUnits {
   }
 }
 
-const isRelu = (layer: LayerLike): boolean => layer.getClassName() === 'ReLU' || reluNames.has(layer.activation?.getClassName());
+const isRelu = (layer: LayerLike): boolean =>
+  layer.getClassName() === 'ReLU' || reluNames.has(layer.activation?.getClassName());
 
 /** Models inside a model may have layers of one name: as tfjs does for variables, those after the first get _1, _2 ... */
 function uniqueNames(layers: readonly LayerLike[]): Map<LayerLike, string> {
@@ -129,8 +176,13 @@ function watchModel(model: LayersModelLike, inputs: Tensor | Tensor[], seen: See
   predictWatched(model, inputs, [...names.keys()], (layer, given) => {
     tidy(() => {
       // What comes out of a ReLU no longer shows whether a number was not finite.
-      const preActivation = layer.getClassName() === 'ReLU' ? given[0] : withoutActivation(layer, given);
-      seen.see(names.get(layer)!, preActivation, layer.dataFormat === 'channelsFirst' && preActivation.rank > 2 ? 1 : preActivation.rank - 1);
+      const preActivation =
+        layer.getClassName() === 'ReLU' ? given[0] : withoutActivation(layer, given);
+      seen.see(
+        names.get(layer)!,
+        preActivation,
+        layer.dataFormat === 'channelsFirst' && preActivation.rank > 2 ? 1 : preActivation.rank - 1,
+      );
     });
   });
 }
@@ -139,7 +191,13 @@ function watchFunction<Inputs>(f: ReluFunction<Inputs>, inputs: Inputs, seen: Se
   let calls = 0;
   f(inputs, (preActivation, name = `relu${calls}`) => {
     calls++;
-    check(preActivation instanceof Tensor && preActivation.rank > 0, owner, 'relu', 'be called with a tensor of rank 1 or more', kindOf(preActivation));
+    check(
+      preActivation instanceof Tensor && preActivation.rank > 0,
+      owner,
+      'relu',
+      'be called with a tensor of rank 1 or more',
+      kindOf(preActivation),
+    );
     seen.see(name, preActivation, preActivation.rank - 1);
     return relu(preActivation);
   });

@@ -1,7 +1,8 @@
 /** Variables as one vector of numbers on the host, one after the other. */
 import { keep, tensor, type Tensor } from '@tensorflow/tfjs-core';
 
-export const sizeOf = (tensors: readonly Tensor[]): number => tensors.reduce((sum, { size }) => sum + size, 0);
+export const sizeOf = (tensors: readonly Tensor[]): number =>
+  tensors.reduce((sum, { size }) => sum + size, 0);
 
 /** All numbers of the tensors, which are disposed. */
 export async function flatten(tensors: readonly Tensor[]): Promise<Float32Array> {

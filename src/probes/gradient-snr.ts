@@ -65,16 +65,26 @@ export type GradientSNR = {
  */
 export async function gradientSNR(source: GradientPowers | GradientHalves): Promise<GradientSNR> {
   const owner = 'gradientSNR';
-  check(source !== null && typeof source === 'object', owner, 'source', 'be { gradientPower, momentumPower, beta, updates } or { halves }', source);
-  if (source.batchSize !== undefined) checkNumber(owner, 'batchSize', source.batchSize, '[1, Infinity)');
-  const [signal, noise] = 'halves' in source ? await fromHalves(owner, source) : fromPowers(owner, source);
+  check(
+    source !== null && typeof source === 'object',
+    owner,
+    'source',
+    'be { gradientPower, momentumPower, beta, updates } or { halves }',
+    source,
+  );
+  if (source.batchSize !== undefined)
+    checkNumber(owner, 'batchSize', source.batchSize, '[1, Infinity)');
+  const [signal, noise] =
+    'halves' in source ? await fromHalves(owner, source) : fromPowers(owner, source);
   const seen = Math.max(0, signal);
   return {
     signal,
     noise,
     snr: seen / noise,
     noiseScale: noise / seen,
-    ...(source.batchSize === undefined ? {} : { criticalBatchSize: (source.batchSize * noise) / seen }),
+    ...(source.batchSize === undefined
+      ? {}
+      : { criticalBatchSize: (source.batchSize * noise) / seen }),
   };
 }
 
@@ -86,15 +96,26 @@ function fromPowers(owner: string, source: GradientPowers): [signal: number, noi
   const { beta, updates } = source;
   checkNumber(owner, 'beta', beta, '(0, 1)');
   checkCount(owner, 'updates', updates, 1);
-  const lists = [source.gradientPower, source.momentumPower].map((power) => (typeof power === 'number' ? [power] : Array.from(power ?? [])));
+  const lists = [source.gradientPower, source.momentumPower].map((power) =>
+    typeof power === 'number' ? [power] : Array.from(power ?? []),
+  );
   const names = ['gradientPower', 'momentumPower'];
   lists.forEach((list, i) => {
-    check(list.length > 0 && list.length <= updates && list.length === lists[0].length, owner, names[i], 'be a number, or lists of equal length with one number for each of the latest updates', list);
+    check(
+      list.length > 0 && list.length <= updates && list.length === lists[0].length,
+      owner,
+      names[i],
+      'be a number, or lists of equal length with one number for each of the latest updates',
+      list,
+    );
     for (const power of list) checkNumber(owner, names[i], power, '[0, Infinity)');
   });
   const length = lists[0].length;
   const [a, b] = lists.map((list) => runningMean(list, beta));
-  const kappa = runningMean(Array.from({ length }, (_, i) => noiseShare(beta, updates - length + 1 + i)), beta);
+  const kappa = runningMean(
+    Array.from({ length }, (_, i) => noiseShare(beta, updates - length + 1 + i)),
+    beta,
+  );
   if (1 - kappa < noInformation) return [NaN, NaN];
   return [Math.max(0, (b - kappa * a) / (1 - kappa)), Math.max(0, (a - b) / (1 - kappa))];
 }
@@ -109,13 +130,35 @@ function runningMean(values: readonly number[], beta: number): number {
   return sum / weight;
 }
 
-async function fromHalves(owner: string, source: GradientHalves): Promise<[signal: number, noise: number]> {
+async function fromHalves(
+  owner: string,
+  source: GradientHalves,
+): Promise<[signal: number, noise: number]> {
   checkNames(owner, source, ['halves', 'batchSize']);
-  check(Array.isArray(source.halves) && source.halves.length === 2, owner, 'halves', 'be two gradients', kindOf(source.halves));
+  check(
+    Array.isArray(source.halves) && source.halves.length === 2,
+    owner,
+    'halves',
+    'be two gradients',
+    kindOf(source.halves),
+  );
   const [first, second] = source.halves.map((half) => (half instanceof Tensor ? [half] : half));
-  for (const half of [first, second]) check(Array.isArray(half) && half.length > 0 && half.every((x) => x instanceof Tensor), owner, 'halves', 'be tensors or lists of tensors', kindOf(half));
+  for (const half of [first, second])
+    check(
+      Array.isArray(half) && half.length > 0 && half.every((x) => x instanceof Tensor),
+      owner,
+      'halves',
+      'be tensors or lists of tensors',
+      kindOf(half),
+    );
   const shapes = [first, second].map((half) => half.map(({ shape }) => `[${shape}]`).join(', '));
-  check(shapes[0] === shapes[1], owner, "the second half's shapes", `be those of the first, ${shapes[0]}`, shapes[1]);
+  check(
+    shapes[0] === shapes[1],
+    owner,
+    "the second half's shapes",
+    `be those of the first, ${shapes[0]}`,
+    shapes[1],
+  );
   const parts = await Promise.all(
     first.map(async (g1, i) => {
       const difference = tidy(() => mul(0.5, sub(g1, second[i])));

@@ -1,5 +1,23 @@
 /** Products of a loss's Hessian with a vector, without the Hessian. */
-import { add, addN, divNoNan, engine, greater, mul, neg, norm, stack, sub, sum, tidy, Variable, where, zerosLike, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
+import {
+  add,
+  addN,
+  divNoNan,
+  engine,
+  greater,
+  mul,
+  neg,
+  norm,
+  stack,
+  sub,
+  sum,
+  tidy,
+  Variable,
+  where,
+  zerosLike,
+  type Scalar,
+  type Tensor,
+} from '@tensorflow/tfjs-core';
 import { check, show } from '../check.js';
 import { kindOf } from './kind-of.js';
 import { differentiable, gradients, savesUnrecorded } from './tape.js';
@@ -12,14 +30,44 @@ export type Loss = () => Scalar;
 
 export function checkLoss(owner: string, loss: unknown, variables: unknown, method: unknown): void {
   check(typeof loss === 'function', owner, 'loss', 'be a function that gives a scalar', loss);
-  check(Array.isArray(variables) && variables.length > 0, owner, 'variables', 'be an array of at least one tf.Variable', variables);
+  check(
+    Array.isArray(variables) && variables.length > 0,
+    owner,
+    'variables',
+    'be an array of at least one tf.Variable',
+    variables,
+  );
   (variables as readonly unknown[]).forEach((variable, i) => {
-    check(variable instanceof Variable, owner, `variables[${i}]`, 'be a tf.Variable', kindOf(variable));
+    check(
+      variable instanceof Variable,
+      owner,
+      `variables[${i}]`,
+      'be a tf.Variable',
+      kindOf(variable),
+    );
     check(!variable.isDisposed, owner, `variables[${i}]`, 'not be disposed', variable.name);
-    check(variable.dtype === 'float32', `${owner}: variable ${show(variable.name)}`, 'dtype', "be 'float32'", variable.dtype);
-    check((variables as readonly unknown[]).indexOf(variable) === i, owner, `variables[${i}]`, 'differ from those before it', variable.name);
+    check(
+      variable.dtype === 'float32',
+      `${owner}: variable ${show(variable.name)}`,
+      'dtype',
+      "be 'float32'",
+      variable.dtype,
+    );
+    check(
+      (variables as readonly unknown[]).indexOf(variable) === i,
+      owner,
+      `variables[${i}]`,
+      'differ from those before it',
+      variable.name,
+    );
   });
-  check(method === 'doubleBackprop' || method === 'finiteDifference', owner, 'method', "be 'doubleBackprop' or 'finiteDifference'", method);
+  check(
+    method === 'doubleBackprop' || method === 'finiteDifference',
+    owner,
+    'method',
+    "be 'doubleBackprop' or 'finiteDifference'",
+    method,
+  );
 }
 
 /**
@@ -46,17 +94,44 @@ export function checkLoss(owner: string, loss: unknown, variables: unknown, meth
  * const [product] = hessianVectorProduct(loss, [w], [tf.tensor1d([1, 1])]);
  * product.print();                 // [3, 5]
  */
-export function hessianVectorProduct(loss: Loss, variables: readonly Variable[], vectors: readonly Tensor[], method: HessianMethod = 'doubleBackprop'): Tensor[] {
+export function hessianVectorProduct(
+  loss: Loss,
+  variables: readonly Variable[],
+  vectors: readonly Tensor[],
+  method: HessianMethod = 'doubleBackprop',
+): Tensor[] {
   const owner = 'hessianVectorProduct';
   checkLoss(owner, loss, variables, method);
-  check(Array.isArray(vectors) && vectors.length === variables.length, owner, 'vectors', `be one tensor for each of the ${variables.length} variables`, vectors?.length);
-  vectors.forEach(({ shape }, i) => check(shape.join() === variables[i].shape.join(), owner, `the shape of vectors[${i}]`, `be ${show(variables[i].shape)}`, shape));
+  check(
+    Array.isArray(vectors) && vectors.length === variables.length,
+    owner,
+    'vectors',
+    `be one tensor for each of the ${variables.length} variables`,
+    vectors?.length,
+  );
+  vectors.forEach(({ shape }, i) =>
+    check(
+      shape.join() === variables[i].shape.join(),
+      owner,
+      `the shape of vectors[${i}]`,
+      `be ${show(variables[i].shape)}`,
+      shape,
+    ),
+  );
   return multiplyByHessian(owner, loss, variables, vectors, method);
 }
 
 /** {@link hessianVectorProduct} for arguments that were checked, with errors in the name of `owner`. */
-export const multiplyByHessian = (owner: string, loss: Loss, variables: readonly Variable[], vectors: readonly Tensor[], method: HessianMethod): Tensor[] =>
-  method === 'doubleBackprop' ? doubleBackprop(owner, loss, variables, vectors) : finiteDifference(owner, loss, variables, vectors);
+export const multiplyByHessian = (
+  owner: string,
+  loss: Loss,
+  variables: readonly Variable[],
+  vectors: readonly Tensor[],
+  method: HessianMethod,
+): Tensor[] =>
+  method === 'doubleBackprop'
+    ? doubleBackprop(owner, loss, variables, vectors)
+    : finiteDifference(owner, loss, variables, vectors);
 
 /** The gradient, with zeros for variables on which the loss does not depend. */
 export function gradientsOf(owner: string, loss: Loss, variables: readonly Variable[]): Tensor[] {
@@ -67,47 +142,77 @@ export function gradientsOf(owner: string, loss: Loss, variables: readonly Varia
 }
 
 /** With `undefined` for variables on which the loss does not depend: on a tape, zeros would pass for a result of theirs. */
-function firstGradients(owner: string, loss: Loss, variables: readonly Variable[]): (Tensor | undefined)[] {
+function firstGradients(
+  owner: string,
+  loss: Loss,
+  variables: readonly Variable[],
+): (Tensor | undefined)[] {
   const scalarLoss = (): Scalar => {
     const value = loss();
     check(value?.rank === 0, owner, 'loss', 'give a scalar', value?.shape);
     return value;
   };
   return explained(
-    (operation) => `${owner}: the loss has no gradient, since tfjs has no derivative of ${operation}`,
-    (operation) => `${owner}: the ${engine().backendName} backend cannot compute ${operation}, which the loss or its gradient uses; choose another backend`,
+    (operation) =>
+      `${owner}: the loss has no gradient, since tfjs has no derivative of ${operation}`,
+    (operation) =>
+      `${owner}: the ${engine().backendName} backend cannot compute ${operation}, which the loss or its gradient uses; choose another backend`,
     () => gradients(scalarLoss, variables),
   );
 }
 
-function doubleBackprop(owner: string, loss: Loss, variables: readonly Variable[], vectors: readonly Tensor[]): Tensor[] {
-  const option = "ask for { method: 'finiteDifference' }, which needs first derivatives only, or write the loss without it";
+function doubleBackprop(
+  owner: string,
+  loss: Loss,
+  variables: readonly Variable[],
+  vectors: readonly Tensor[],
+): Tensor[] {
+  const option =
+    "ask for { method: 'finiteDifference' }, which needs first derivatives only, or write the loss without it";
   const slope = (): Tensor => {
-    const parts = firstGradients(owner, loss, variables).flatMap((gradient, i) => (gradient ? [sum(mul(gradient, vectors[i]))] : []));
-    if (parts.length === 0) throw new Error(`${owner}: the loss depends on none of the variables ${variables.map(({ name }) => show(name)).join(', ')}`);
+    const parts = firstGradients(owner, loss, variables).flatMap((gradient, i) =>
+      gradient ? [sum(mul(gradient, vectors[i]))] : [],
+    );
+    if (parts.length === 0)
+      throw new Error(
+        `${owner}: the loss depends on none of the variables ${variables.map(({ name }) => show(name)).join(', ')}`,
+      );
     if (savesUnrecorded()) {
-      throw new Error(`${owner}: a custom gradient in the loss saves a value that it computed, through which there is no second derivative; call tf.customGrad within the loss, or ${option}`);
+      throw new Error(
+        `${owner}: a custom gradient in the loss saves a value that it computed, through which there is no second derivative; call tf.customGrad within the loss, or ${option}`,
+      );
     }
     return addN(parts);
   };
   return tidy(() => {
     const products = explained(
-      (operation) => `${owner}: tfjs has no derivative of ${operation}, which the gradient of the loss uses, so there is no second derivative; ${option}`,
-      (operation) => `${owner}: the ${engine().backendName} backend cannot compute ${operation}, which the second derivative of the loss uses; choose another backend, or ${option}`,
+      (operation) =>
+        `${owner}: tfjs has no derivative of ${operation}, which the gradient of the loss uses, so there is no second derivative; ${option}`,
+      (operation) =>
+        `${owner}: the ${engine().backendName} backend cannot compute ${operation}, which the second derivative of the loss uses; choose another backend, or ${option}`,
       () => differentiable(() => gradients(slope, variables)),
     );
     return variables.map((variable, i) => products[i] ?? zerosLike(variable));
   });
 }
 
-function finiteDifference(owner: string, loss: Loss, variables: readonly Variable[], vectors: readonly Tensor[]): Tensor[] {
+function finiteDifference(
+  owner: string,
+  loss: Loss,
+  variables: readonly Variable[],
+  vectors: readonly Tensor[],
+): Tensor[] {
   return tidy(() => {
-    const [weightNorm, vectorNorm] = [variables, vectors].map((tensors) => norm(stack(tensors.map((x) => norm(x)))));
+    const [weightNorm, vectorNorm] = [variables, vectors].map((tensors) =>
+      norm(stack(tensors.map((x) => norm(x)))),
+    );
     // Weights of zero give no scale, a vector of zero no direction.
     const h = divNoNan(mul(1e-3, where(greater(weightNorm, 0), weightNorm, 1)), vectorNorm);
     const originals = variables.map((variable) => variable.clone());
     const gradientsAt = (distance: Tensor): Tensor[] => {
-      variables.forEach((variable, i) => variable.assign(add(originals[i], mul(distance, vectors[i])) as Variable));
+      variables.forEach((variable, i) =>
+        variable.assign(add(originals[i], mul(distance, vectors[i])) as Variable),
+      );
       return gradientsOf(owner, loss, variables);
     };
     try {
@@ -121,7 +226,11 @@ function finiteDifference(owner: string, loss: Loss, variables: readonly Variabl
 }
 
 /** Puts what can be done in place of tfjs's own error, where that says which operation has no derivative or no kernel. */
-function explained<T>(noDerivative: (operation: string) => string, noKernel: (operation: string) => string, f: () => T): T {
+function explained<T>(
+  noDerivative: (operation: string) => string,
+  noKernel: (operation: string) => string,
+  f: () => T,
+): T {
   try {
     return f();
   } catch (error) {

@@ -29,7 +29,10 @@ export type LayersModelLike = {
 };
 
 export const isLayersModel = (target: unknown): target is LayersModelLike =>
-  typeof target === 'object' && target !== null && Array.isArray((target as LayersModelLike).layers) && typeof (target as LayersModelLike).predictOnBatch === 'function';
+  typeof target === 'object' &&
+  target !== null &&
+  Array.isArray((target as LayersModelLike).layers) &&
+  typeof (target as LayersModelLike).predictOnBatch === 'function';
 
 /** Every layer once, those of inner models and wrappers included. */
 export function layersOf(model: LayersModelLike): LayerLike[] {
@@ -44,10 +47,16 @@ export function layersOf(model: LayersModelLike): LayerLike[] {
   return [...found];
 }
 
-export const listOf = <T>(value: T | readonly T[]): T[] => (Array.isArray(value) ? [...(value as readonly T[])] : [value as T]);
+export const listOf = <T>(value: T | readonly T[]): T[] =>
+  Array.isArray(value) ? [...(value as readonly T[])] : [value as T];
 
 /** Predicts, and shows what goes into and comes out of each call of the given layers; the caller frees the result. */
-export function predictWatched(model: LayersModelLike, inputs: Tensor | Tensor[], layers: readonly LayerLike[], watch: (layer: LayerLike, inputs: Tensor[], outputs: Tensor[]) => void): Tensor[] {
+export function predictWatched(
+  model: LayersModelLike,
+  inputs: Tensor | Tensor[],
+  layers: readonly LayerLike[],
+  watch: (layer: LayerLike, inputs: Tensor[], outputs: Tensor[]) => void,
+): Tensor[] {
   // An own property hides the method of the class; taking it away brings that back.
   for (const layer of layers) {
     const { call } = layer;
@@ -80,18 +89,28 @@ const linearLayers: Readonly<Record<string, 'kernel' | 'depthwiseKernel' | 'embe
 };
 
 /** A layer's weight and the linear map that it is to its inputs, without bias and activation. */
-export type LinearMap = { readonly weights: Variable; readonly apply: (inputs: Tensor, weights: Tensor) => Tensor };
+export type LinearMap = {
+  readonly weights: Variable;
+  readonly apply: (inputs: Tensor, weights: Tensor) => Tensor;
+};
 
 const noActivation = { value: { getClassName: () => 'linear', apply: (x: Tensor) => x } };
 
 /** What a layer's activation is applied to. */
-export const withoutActivation = (layer: LayerLike, inputs: Tensor[]): Tensor => callAs(layer, { activation: noActivation }, inputs);
+export const withoutActivation = (layer: LayerLike, inputs: Tensor[]): Tensor =>
+  callAs(layer, { activation: noActivation }, inputs);
 
 /** Calls a layer as if some of its fields were others: a layer of the same kind, strides and padding that has them. */
 const callAs = (layer: LayerLike, fields: PropertyDescriptorMap, inputs: Tensor[]): Tensor => {
   // While a layer is watched, its own `call` is not that of its class.
   const { call } = Object.getPrototypeOf(layer) as LayerLike;
-  return listOf(call.call(Object.create(layer, fields) as LayerLike, inputs.length === 1 ? inputs[0] : inputs, {}))[0];
+  return listOf(
+    call.call(
+      Object.create(layer, fields) as LayerLike,
+      inputs.length === 1 ? inputs[0] : inputs,
+      {},
+    ),
+  )[0];
 };
 
 /** Undefined for layers that are not a linear map with one weight. */
@@ -100,6 +119,15 @@ export function linearMapOf(layer: LayerLike): LinearMap | undefined {
   const weight = kind && layer[kind];
   if (!weight) return undefined;
   const apply = (inputs: Tensor, weights: Tensor): Tensor =>
-    callAs(layer, { [kind]: { value: { read: () => weights } }, bias: { value: null }, useBias: { value: false }, activation: noActivation }, [inputs]);
+    callAs(
+      layer,
+      {
+        [kind]: { value: { read: () => weights } },
+        bias: { value: null },
+        useBias: { value: false },
+        activation: noActivation,
+      },
+      [inputs],
+    );
   return { weights: weight.read() as Variable, apply };
 }

@@ -6,11 +6,18 @@ export function checkWeights(owner: string, weights: unknown): asserts weights i
   check(weights instanceof Tensor, owner, 'weights', 'be a tensor', kindOf(weights));
   check(!weights.isDisposed, owner, 'weights', 'not be disposed', kindOf(weights));
   check(weights.dtype === 'float32', owner, 'weights', "have the dtype 'float32'", weights.dtype);
-  check(weights.rank >= 2 && weights.size > 0, owner, 'weights', 'have a rank of at least 2 and at least one number', kindOf(weights));
+  check(
+    weights.rank >= 2 && weights.size > 0,
+    owner,
+    'weights',
+    'have a rank of at least 2 and at least one number',
+    kindOf(weights),
+  );
 }
 
 /** Weights as the matrix [inputs, outputs] that they multiply with: a convolution's kernel becomes [h * w * in, out]. */
-export const matrixOf = (weights: Tensor): Tensor2D => reshape(weights, [-1, weights.shape.at(-1)!]);
+export const matrixOf = (weights: Tensor): Tensor2D =>
+  reshape(weights, [-1, weights.shape.at(-1)!]);
 
 /** The same with the shorter side last. */
 export function uprightMatrixOf(weights: Tensor): Tensor2D {

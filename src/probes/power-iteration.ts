@@ -43,12 +43,22 @@ const randomShare = 0.1;
 const leastIterations = 6;
 
 /** Throws for options that are out of range. */
-export function checkEigenvalueOptions(owner: string, { tolerance, maxIterations, start, seed }: EigenvalueOptions, size: number): void {
+export function checkEigenvalueOptions(
+  owner: string,
+  { tolerance, maxIterations, start, seed }: EigenvalueOptions,
+  size: number,
+): void {
   if (tolerance !== undefined) checkNumber(owner, 'tolerance', tolerance, '(0, 1)');
   if (maxIterations !== undefined) checkCount(owner, 'maxIterations', maxIterations, 1);
   if (seed !== undefined) checkCount(owner, 'seed', seed);
   if (start === undefined) return;
-  check(start.length === size, owner, 'start', `have as many numbers as the variables, ${size}`, start.length);
+  check(
+    start.length === size,
+    owner,
+    'start',
+    `have as many numbers as the variables, ${size}`,
+    start.length,
+  );
   check(Number.isFinite(norm(start)), owner, 'start', 'have finite numbers', 'others');
 }
 
@@ -77,7 +87,8 @@ export async function largestEigenvalue(
     basis.push(new Float32Array(next));
     const product = new Float64Array(await multiply(basis.at(-1)!));
     const coefficients = orthogonalize(product, basis);
-    if (!coefficients.every(Number.isFinite)) throw new Error(`${owner}: a product with a vector is not finite`);
+    if (!coefficients.every(Number.isFinite))
+      throw new Error(`${owner}: a product with a vector is not finite`);
     projected.forEach((row, i) => row.push(coefficients[i]));
     projected.push(coefficients);
 
@@ -89,11 +100,18 @@ export async function largestEigenvalue(
     const complete = basis.length === size || remainder <= 1e-7 * scale;
     const converged = complete || (residual <= tolerance * scale && iterations >= leastIterations);
     if (converged || iterations >= maxIterations) {
-      return { value: values[0], iterations, converged, vector: new Float32Array(combine(basis, vectors[0])) };
+      return {
+        value: values[0],
+        iterations,
+        converged,
+        vector: new Float32Array(combine(basis, vectors[0])),
+      };
     }
     next = product.map((x) => x / remainder);
     if (basis.length >= largestBasis) {
-      basis = vectors.slice(0, keptOfBasis).map((vector) => new Float32Array(combine(basis, vector)));
+      basis = vectors
+        .slice(0, keptOfBasis)
+        .map((vector) => new Float32Array(combine(basis, vector)));
       projected = basis.map((_, i) => basis.map((_, k) => (i === k ? values[i] : 0)));
     }
   }
@@ -120,7 +138,11 @@ function normalized(x: Float64Array): Float64Array {
   return length > 0 ? x.map((value) => value / length) : x;
 }
 
-function firstVector(size: number, start: ArrayLike<number> | undefined, seed: number): Float64Array {
+function firstVector(
+  size: number,
+  start: ArrayLike<number> | undefined,
+  seed: number,
+): Float64Array {
   const random = normalized(randomVector(size, seed));
   if (!start) return random;
   const mixed = normalized(new Float64Array(start));

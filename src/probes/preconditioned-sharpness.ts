@@ -5,7 +5,12 @@ import type { FusedOptimizer } from '../optimizers/optimizer.js';
 import type { Loss } from './hessian-vector-product.js';
 import { kindOf } from './kind-of.js';
 import { nextPreconditioner } from './second-moment.js';
-import { checkSharpnessArguments, hessianEigenvalue, type Sharpness, type SharpnessOptions } from './sharpness.js';
+import {
+  checkSharpnessArguments,
+  hessianEigenvalue,
+  type Sharpness,
+  type SharpnessOptions,
+} from './sharpness.js';
 
 /**
  * The preconditioned sharpness of a loss: the largest eigenvalue of P^-1 H, which decides whether Adam's next step is
@@ -30,12 +35,37 @@ import { checkSharpnessArguments, hessianEigenvalue, type Sharpness, type Sharpn
  * const { value } = await preconditionedSharpness(optimizer, loss, variables);
  * distanceToInstability({ sharpness: value, learningRate: 0.01, kind: 'adam', beta: 0.9 });
  */
-export async function preconditionedSharpness(optimizer: FusedOptimizer, loss: Loss, variables?: readonly Variable[], options: SharpnessOptions = {}): Promise<Sharpness> {
+export async function preconditionedSharpness(
+  optimizer: FusedOptimizer,
+  loss: Loss,
+  variables?: readonly Variable[],
+  options: SharpnessOptions = {},
+): Promise<Sharpness> {
   const owner = 'preconditionedSharpness';
-  check(typeof optimizer?.describe === 'function', owner, 'optimizer', 'be an optimizer of this library', kindOf(optimizer));
-  const chosen = variables ?? optimizer.describe().map(({ name }) => engine().registeredVariables[name]).filter((variable) => variable !== undefined);
-  if (!variables && chosen.length === 0) throw new Error(`${owner}: the optimizer has had no step yet; name the variables as third argument`);
+  check(
+    typeof optimizer?.describe === 'function',
+    owner,
+    'optimizer',
+    'be an optimizer of this library',
+    kindOf(optimizer),
+  );
+  const chosen =
+    variables ??
+    optimizer
+      .describe()
+      .map(({ name }) => engine().registeredVariables[name])
+      .filter((variable) => variable !== undefined);
+  if (!variables && chosen.length === 0)
+    throw new Error(
+      `${owner}: the optimizer has had no step yet; name the variables as third argument`,
+    );
   checkSharpnessArguments(owner, loss, chosen, options);
   const preconditioner = await nextPreconditioner(owner, optimizer, loss, chosen);
-  return hessianEigenvalue(owner, loss, chosen, options, preconditioner.map((p) => 1 / Math.sqrt(p)));
+  return hessianEigenvalue(
+    owner,
+    loss,
+    chosen,
+    options,
+    preconditioner.map((p) => 1 / Math.sqrt(p)),
+  );
 }

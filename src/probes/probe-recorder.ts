@@ -73,7 +73,11 @@ export type RecorderCallback = {
   readonly onEpochEnd: (epoch: number, logs?: Logs) => Promise<void>;
 };
 
-type MutableStep = { step: number; values: Record<string, number>; variables: Record<string, Record<string, number | readonly number[]>> };
+type MutableStep = {
+  step: number;
+  values: Record<string, number>;
+  variables: Record<string, Record<string, number | readonly number[]>>;
+};
 
 /**
  * Keeps what probes read in a run, writes it as JSON and CSV, and draws the standard figure: loss, learning rate, update
@@ -104,7 +108,13 @@ export class ProbeRecorder {
     checkNames('ProbeRecorder', options, ['name', 'kind', 'beta']);
     const { name = '', kind = 'gd', beta = 0.9 } = options;
     check(typeof name === 'string', 'ProbeRecorder', 'name', 'be a text', name);
-    check(['gd', 'momentum', 'adam'].includes(kind), 'ProbeRecorder', 'kind', "be 'gd', 'momentum' or 'adam'", kind);
+    check(
+      ['gd', 'momentum', 'adam'].includes(kind),
+      'ProbeRecorder',
+      'kind',
+      "be 'gd', 'momentum' or 'adam'",
+      kind,
+    );
     checkNumber('ProbeRecorder', 'beta', beta, '[0, 1)');
     this.name = name;
     this.#kind = kind;
@@ -122,15 +132,28 @@ export class ProbeRecorder {
    * @example recorder.add(await probe.read());
    */
   add(readings: readonly RecordedReading[]): this {
-    check(Array.isArray(readings), 'ProbeRecorder', 'readings', 'be what probe.read() gave', readings);
+    check(
+      Array.isArray(readings),
+      'ProbeRecorder',
+      'readings',
+      'be what probe.read() gave',
+      readings,
+    );
     for (const { step, variables } of readings) {
       checkCount('ProbeRecorder', 'step', step);
-      check(typeof variables === 'object' && variables !== null, 'ProbeRecorder', `the variables of step ${step}`, 'be an object', variables);
+      check(
+        typeof variables === 'object' && variables !== null,
+        'ProbeRecorder',
+        `the variables of step ${step}`,
+        'be an object',
+        variables,
+      );
     }
     for (const { step, clipCoefficient, variables } of readings) {
       const known = this.#at(step);
       if (clipCoefficient !== undefined) known.values.clipCoefficient = clipCoefficient;
-      for (const [name, metrics] of Object.entries(variables)) known.variables[name] = { ...known.variables[name], ...withPlainLists(metrics as object) };
+      for (const [name, metrics] of Object.entries(variables))
+        known.variables[name] = { ...known.variables[name], ...withPlainLists(metrics as object) };
     }
     return this;
   }
@@ -145,8 +168,20 @@ export class ProbeRecorder {
     checkCount('ProbeRecorder', 'step', step);
     const known = Object.entries(numbers).filter(([, value]) => value !== undefined);
     for (const [name, value] of known) {
-      check(name !== 'step', 'ProbeRecorder', "a number's name", "not be 'step', which is the first argument of log", name);
-      check(typeof value === 'number', 'ProbeRecorder', `${name} at step ${step}`, 'be a number', value);
+      check(
+        name !== 'step',
+        'ProbeRecorder',
+        "a number's name",
+        "not be 'step', which is the first argument of log",
+        name,
+      );
+      check(
+        typeof value === 'number',
+        'ProbeRecorder',
+        `${name} at step ${step}`,
+        'be a number',
+        value,
+      );
     }
     Object.assign(this.#at(step).values, Object.fromEntries(known));
     return this;
@@ -166,14 +201,26 @@ export class ProbeRecorder {
    */
   series(name: string, variable?: string): { x: number; y: number }[] {
     return this.steps.flatMap(({ step, values, variables }) => {
-      const value = variable !== undefined ? variables[variable]?.[name] : name === 'threshold' ? this.#threshold(values.learningRate) : values[name];
+      const value =
+        variable !== undefined
+          ? variables[variable]?.[name]
+          : name === 'threshold'
+            ? this.#threshold(values.learningRate)
+            : values[name];
       return typeof value === 'number' ? [{ x: step, y: value }] : [];
     });
   }
 
   /** Plain JSON, also by `JSON.stringify(recorder)`; NaN and the infinities become texts. */
   toJSON(): RecordedRun {
-    return { format: 'tfjs-warmup-run', version: 1, name: this.name, kind: this.#kind, beta: this.#beta, steps: this.steps.map((step) => encode(step)) };
+    return {
+      format: 'tfjs-warmup-run',
+      version: 1,
+      name: this.name,
+      kind: this.#kind,
+      beta: this.#beta,
+      steps: this.steps.map((step) => encode(step)),
+    };
   }
 
   /**
@@ -183,11 +230,15 @@ export class ProbeRecorder {
    * @example const recorder = ProbeRecorder.fromJSON(JSON.parse(text));
    */
   static fromJSON(run: RecordedRun): ProbeRecorder {
-    if (run?.format !== 'tfjs-warmup-run' || run.version !== 1) throw new Error(`ProbeRecorder: run must be what toJSON gave, of version 1, got ${show(run?.format)}, version ${show(run?.version)}`);
+    if (run?.format !== 'tfjs-warmup-run' || run.version !== 1)
+      throw new Error(
+        `ProbeRecorder: run must be what toJSON gave, of version 1, got ${show(run?.format)}, version ${show(run?.version)}`,
+      );
     const { name, kind, beta } = run;
     check(Array.isArray(run.steps), 'ProbeRecorder', "run's steps", 'be a list', run.steps);
     const recorder = new ProbeRecorder({ name, kind, beta });
-    for (const { step, values, variables } of run.steps.map(decode) as RecordedStep[]) recorder.log(step, values).add([{ step, variables }]);
+    for (const { step, values, variables } of run.steps.map(decode) as RecordedStep[])
+      recorder.log(step, values).add([{ step, variables }]);
     return recorder;
   }
 
@@ -198,14 +249,24 @@ export class ProbeRecorder {
   toCSV(): string {
     const { steps } = this;
     const rows = steps.map(({ step, values, variables }) => {
-      const metrics = Object.entries(variables).flatMap(([name, metrics]) => Object.entries(metrics).map(([metric, value]) => [`${name} ${metric}`, value] as const));
-      return new Map<string, unknown>([['step', step], ...Object.entries(values), ...metrics.filter(([, value]) => typeof value === 'number')]);
+      const metrics = Object.entries(variables).flatMap(([name, metrics]) =>
+        Object.entries(metrics).map(([metric, value]) => [`${name} ${metric}`, value] as const),
+      );
+      return new Map<string, unknown>([
+        ['step', step],
+        ...Object.entries(values),
+        ...metrics.filter(([, value]) => typeof value === 'number'),
+      ]);
     });
     const known = new Set(rows.flatMap((row) => [...row.keys()]));
-    const first = ['step', 'loss', 'learningRate', 'sharpness', 'clipCoefficient'].filter((name) => name === 'step' || known.delete(name));
+    const first = ['step', 'loss', 'learningRate', 'sharpness', 'clipCoefficient'].filter(
+      (name) => name === 'step' || known.delete(name),
+    );
     known.delete('step');
     const columns = [...first, ...known];
-    return [columns, ...rows.map((row) => columns.map((column) => row.get(column) ?? ''))].map((row) => `${row.map(quoted).join(',')}\r\n`).join('');
+    return [columns, ...rows.map((row) => columns.map((column) => row.get(column) ?? ''))]
+      .map((row) => `${row.map(quoted).join(',')}\r\n`)
+      .join('');
   }
 
   /**
@@ -239,15 +300,29 @@ export class ProbeRecorder {
     checkNames('ProbeRecorder.callback', options, ['probe', 'optimizer', 'readEvery', 'batchLoss']);
     const { probe, optimizer, readEvery = 50, batchLoss = false } = options;
     checkCount('ProbeRecorder.callback', 'readEvery', readEvery, 1);
-    check(probe === undefined || typeof probe?.read === 'function', 'ProbeRecorder.callback', 'probe', 'be an UpdateProbe', kindOf(probe));
-    check(optimizer === undefined || typeof optimizer?.iterations === 'number', 'ProbeRecorder.callback', 'optimizer', 'be the optimizer that trains', kindOf(optimizer));
+    check(
+      probe === undefined || typeof probe?.read === 'function',
+      'ProbeRecorder.callback',
+      'probe',
+      'be an UpdateProbe',
+      kindOf(probe),
+    );
+    check(
+      optimizer === undefined || typeof optimizer?.iterations === 'number',
+      'ProbeRecorder.callback',
+      'optimizer',
+      'be the optimizer that trains',
+      kindOf(optimizer),
+    );
     let batches = 0;
     const nextStep = (): number => optimizer?.iterations ?? batches;
     const read = async (): Promise<void> => {
       if (probe) this.add(await probe.read());
     };
     const logLosses = (logs: Logs, names: (name: string) => boolean): void => {
-      const losses = Object.entries(logs ?? {}).filter((entry): entry is [string, number] => typeof entry[1] === 'number' && names(entry[0]));
+      const losses = Object.entries(logs ?? {}).filter(
+        (entry): entry is [string, number] => typeof entry[1] === 'number' && names(entry[0]),
+      );
       this.log(Math.max(0, nextStep() - 1), Object.fromEntries(losses));
     };
     return {
@@ -257,7 +332,12 @@ export class ProbeRecorder {
         if (batches > 0 && batches % readEvery === 0) await read();
         batches++;
       },
-      ...(batchLoss ? { onBatchEnd: async (_, logs) => logLosses(logs, (name) => name !== 'batch' && name !== 'size') } : {}),
+      ...(batchLoss
+        ? {
+            onBatchEnd: async (_, logs) =>
+              logLosses(logs, (name) => name !== 'batch' && name !== 'size'),
+          }
+        : {}),
       onEpochEnd: async (_, logs) => {
         logLosses(logs, (name) => !batchLoss || name.startsWith('val_'));
         await read();
@@ -272,24 +352,36 @@ export class ProbeRecorder {
   }
 
   #threshold(learningRate: number | undefined): number | undefined {
-    return learningRate === undefined || !(learningRate > 0) ? undefined : instabilityThreshold({ learningRate, kind: this.#kind, beta: this.#beta });
+    return learningRate === undefined || !(learningRate > 0)
+      ? undefined
+      : instabilityThreshold({ learningRate, kind: this.#kind, beta: this.#beta });
   }
 }
 
 /** JSON would make objects of typed arrays. */
 const withPlainLists = (metrics: object): RecordedVariable =>
-  mapValues({ ...metrics }, (value: unknown) => (ArrayBuffer.isView(value) ? Array.from(value as Float32Array) : (value as number | readonly number[])));
+  mapValues({ ...metrics }, (value: unknown) =>
+    ArrayBuffer.isView(value)
+      ? Array.from(value as Float32Array)
+      : (value as number | readonly number[]),
+  );
 
 /** JSON has no other form for these. */
 const texts = new Map([NaN, Infinity, -Infinity].map((value) => [`${value}`, value]));
 
 const mapLeaves = (value: unknown, map: (leaf: unknown) => unknown): unknown =>
-  Array.isArray(value) ? value.map((item) => mapLeaves(item, map))
-  : typeof value === 'object' && value !== null ? mapValues(value as Readonly<Record<string, unknown>>, (item) => mapLeaves(item, map))
-  : map(value);
+  Array.isArray(value)
+    ? value.map((item) => mapLeaves(item, map))
+    : typeof value === 'object' && value !== null
+      ? mapValues(value as Readonly<Record<string, unknown>>, (item) => mapLeaves(item, map))
+      : map(value);
 
-const encode = (step: RecordedStep): unknown => mapLeaves(step, (leaf) => (typeof leaf === 'number' && !Number.isFinite(leaf) ? `${leaf}` : leaf));
-const decode = (step: unknown): unknown => mapLeaves(step, (leaf) => (typeof leaf === 'string' ? (texts.get(leaf) ?? leaf) : leaf));
+const encode = (step: RecordedStep): unknown =>
+  mapLeaves(step, (leaf) =>
+    typeof leaf === 'number' && !Number.isFinite(leaf) ? `${leaf}` : leaf,
+  );
+const decode = (step: unknown): unknown =>
+  mapLeaves(step, (leaf) => (typeof leaf === 'string' ? (texts.get(leaf) ?? leaf) : leaf));
 
 const quoted = (cell: unknown): string => {
   const text = `${cell as string | number}`;

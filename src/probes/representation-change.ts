@@ -3,14 +3,26 @@ import { clone, keep, mul, sub, Tensor, tidy, type Variable } from '@tensorflow/
 import { check, show } from '../check.js';
 import { linear as matrixProduct } from './alignment-ratio.js';
 import { kindOf } from './kind-of.js';
-import { isLayersModel, layersOf, linearMapOf, listOf, predictWatched, type LayersModelLike, type LinearMap } from './layers-model.js';
+import {
+  isLayersModel,
+  layersOf,
+  linearMapOf,
+  listOf,
+  predictWatched,
+  type LayersModelLike,
+  type LinearMap,
+} from './layers-model.js';
 import { jointNorm } from './sums.js';
 
 /**
  * What a plain function calls for each weight that is to be measured; gives `map(inputs, weights)`, by default the
  * matrix product over the last axis of the inputs. `map` must be linear in the weights: no bias, no activation.
  */
-export type LinearCall = (inputs: Tensor, weights: Variable, map?: (inputs: Tensor, weights: Tensor) => Tensor) => Tensor;
+export type LinearCall = (
+  inputs: Tensor,
+  weights: Variable,
+  map?: (inputs: Tensor, weights: Tensor) => Tensor,
+) => Tensor;
 
 /** A network as a plain function of its inputs (and of variables that it reads). */
 export type Forward<Inputs> = (inputs: Inputs, linear: LinearCall) => Tensor | Tensor[];
@@ -70,8 +82,20 @@ export async function representationChange<Inputs = Tensor | Tensor[]>(
   update: () => unknown,
 ): Promise<RepresentationChange> {
   const owner = 'representationChange';
-  check(isLayersModel(target) || typeof target === 'function', owner, 'target', 'be a tfjs-layers model or a function of the inputs', kindOf(target));
-  check(typeof update === 'function', owner, 'update', 'be a function that updates the weights', update);
+  check(
+    isLayersModel(target) || typeof target === 'function',
+    owner,
+    'target',
+    'be a tfjs-layers model or a function of the inputs',
+    kindOf(target),
+  );
+  check(
+    typeof update === 'function',
+    owner,
+    'update',
+    'be a function that updates the weights',
+    update,
+  );
   const kept: Tensor[] = [];
   const hold = (tensor: Tensor): Tensor => {
     const copy = keep(clone(tensor));
@@ -94,19 +118,29 @@ export async function representationChange<Inputs = Tensor | Tensor[]>(
         const again = after.layers.get(name);
         const [times, timesAfter] = [layer, again].map((seen) => seen?.calls.length ?? 0);
         if (!again || times !== timesAfter) {
-          throw new Error(`${owner}: ${show(name)} was measured in ${times} ${times === 1 ? 'call' : 'calls'} before the update and ${timesAfter} after it; the network must call the same layers each time`);
+          throw new Error(
+            `${owner}: ${show(name)} was measured in ${times} ${times === 1 ? 'call' : 'calls'} before the update and ${timesAfter} after it; the network must call the same layers each time`,
+          );
         }
         return [name, await layerChange(layer, again)] as const;
       }),
     );
-    return { total: await relativeChange(before.outputs, after.outputs), layers: Object.fromEntries(layers) };
+    return {
+      total: await relativeChange(before.outputs, after.outputs),
+      layers: Object.fromEntries(layers),
+    };
   } finally {
     for (const tensor of kept) tensor.dispose();
   }
 }
 
 /** The outputs and what went into each layer; all tensors are held. */
-function forwardPass<Inputs>(owner: string, target: LayersModelLike | Forward<Inputs>, inputs: Inputs, hold: (tensor: Tensor) => Tensor): { outputs: Tensor[]; layers: Map<string, Seen> } {
+function forwardPass<Inputs>(
+  owner: string,
+  target: LayersModelLike | Forward<Inputs>,
+  inputs: Inputs,
+  hold: (tensor: Tensor) => Tensor,
+): { outputs: Tensor[]; layers: Map<string, Seen> } {
   const layers = new Map<string, Seen>();
   const see = ({ weights, apply }: LinearMap, given: Tensor): void => {
     // A copy: an optimizer would have to move a variable that shares its data, and could not write in place.
@@ -114,44 +148,89 @@ function forwardPass<Inputs>(owner: string, target: LayersModelLike | Forward<In
     layer.calls.push({ apply, inputs: hold(given) });
     layers.set(weights.name, layer);
   };
-  const outputs = tidy(() => (isLayersModel(target) ? throughModel(target, inputs as Tensor | Tensor[], see) : throughFunction(owner, target, inputs, see)).map(hold));
+  const outputs = tidy(() =>
+    (isLayersModel(target)
+      ? throughModel(target, inputs as Tensor | Tensor[], see)
+      : throughFunction(owner, target, inputs, see)
+    ).map(hold),
+  );
   return { outputs, layers };
 }
 
-function throughModel(model: LayersModelLike, inputs: Tensor | Tensor[], see: (map: LinearMap, inputs: Tensor) => void): Tensor[] {
+function throughModel(
+  model: LayersModelLike,
+  inputs: Tensor | Tensor[],
+  see: (map: LinearMap, inputs: Tensor) => void,
+): Tensor[] {
   const layers = layersOf(model).filter((layer) => linearMapOf(layer));
-  return predictWatched(model, inputs, layers, (layer, given) => see(linearMapOf(layer)!, given[0]));
+  return predictWatched(model, inputs, layers, (layer, given) =>
+    see(linearMapOf(layer)!, given[0]),
+  );
 }
 
-function throughFunction<Inputs>(owner: string, forward: Forward<Inputs>, inputs: Inputs, see: (map: LinearMap, inputs: Tensor) => void): Tensor[] {
+function throughFunction<Inputs>(
+  owner: string,
+  forward: Forward<Inputs>,
+  inputs: Inputs,
+  see: (map: LinearMap, inputs: Tensor) => void,
+): Tensor[] {
   const call: LinearCall = (given, weights, map = matrixProduct) => {
-    check(given instanceof Tensor && weights instanceof Tensor, owner, 'linear', 'be called with a tensor and a tf.Variable', kindOf(weights));
-    check(typeof weights.name === 'string', owner, 'weights of linear', 'be a tf.Variable', kindOf(weights));
+    check(
+      given instanceof Tensor && weights instanceof Tensor,
+      owner,
+      'linear',
+      'be called with a tensor and a tf.Variable',
+      kindOf(weights),
+    );
+    check(
+      typeof weights.name === 'string',
+      owner,
+      'weights of linear',
+      'be a tf.Variable',
+      kindOf(weights),
+    );
     see({ weights, apply: map }, given);
     return map(given, weights);
   };
   const outputs = listOf(forward(inputs, call));
-  for (const output of outputs) check(output instanceof Tensor, owner, 'target', 'give a tensor', output);
+  for (const output of outputs)
+    check(output instanceof Tensor, owner, 'target', 'give a tensor', output);
   return outputs;
 }
 
 async function layerChange(before: Seen, after: Seen): Promise<LayerChange> {
   const { weights, calls } = before;
-  const outputsOf = (made: readonly Call[], by: Tensor): Tensor[] => made.map(({ apply, inputs }) => apply(inputs, by));
+  const outputsOf = (made: readonly Call[], by: Tensor): Tensor[] =>
+    made.map(({ apply, inputs }) => apply(inputs, by));
   const sets = tidy(() => {
     const change = sub(after.weights, weights);
-    return { change, outputs: outputsOf(calls, weights), changed: outputsOf(calls, change), after: outputsOf(after.calls, after.weights) };
+    return {
+      change,
+      outputs: outputsOf(calls, weights),
+      changed: outputsOf(calls, change),
+      after: outputsOf(after.calls, after.weights),
+    };
   });
   try {
-    const [changed, output, dW, w] = await Promise.all([sets.changed, sets.outputs, [sets.change], [weights]].map(jointNorm));
+    const [changed, output, dW, w] = await Promise.all(
+      [sets.changed, sets.outputs, [sets.change], [weights]].map(jointNorm),
+    );
     const [local, relativeUpdate] = [changed / output, dW / w];
-    return { local, total: await relativeChange(sets.outputs, sets.after), relativeUpdate, alignmentRatio: local / relativeUpdate };
+    return {
+      local,
+      total: await relativeChange(sets.outputs, sets.after),
+      relativeUpdate,
+      alignmentRatio: local / relativeUpdate,
+    };
   } finally {
     for (const tensor of Object.values(sets).flat()) tensor.dispose();
   }
 }
 
-async function relativeChange(before: readonly Tensor[], after: readonly Tensor[]): Promise<number> {
+async function relativeChange(
+  before: readonly Tensor[],
+  after: readonly Tensor[],
+): Promise<number> {
   const differences = tidy(() => before.map((y, i) => sub(after[i], y)));
   try {
     const [change, size] = await Promise.all([jointNorm(differences), jointNorm(before)]);
@@ -160,4 +239,3 @@ async function relativeChange(before: readonly Tensor[], after: readonly Tensor[
     for (const tensor of differences) tensor.dispose();
   }
 }
-

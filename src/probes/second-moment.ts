@@ -19,12 +19,19 @@ type Options = {
  * P = (1 - beta1^t) (sqrt(v_t / (1 - beta2^t)) + epsilon) of the step that comes next, one number for each weight: v_t has
  * the present gradient in it, and t is the number of that step, from 1.
  */
-export async function nextPreconditioner(owner: string, optimizer: FusedOptimizer, loss: Loss, variables: readonly Variable[]): Promise<Float64Array> {
+export async function nextPreconditioner(
+  owner: string,
+  optimizer: FusedOptimizer,
+  loss: Loss,
+  variables: readonly Variable[],
+): Promise<Float64Array> {
   // The options are protected only against users.
   const options = optimizer['options'] as unknown as Options;
   if (![options.beta1, options.beta2, options.epsilon].every(Number.isFinite)) {
     const { className } = optimizer.constructor as { className?: string };
-    throw new Error(`${owner}: ${className ?? 'this optimizer'} keeps no second moment of the gradient as Adam does; use sharpness(), whose threshold fits an optimizer without one`);
+    throw new Error(
+      `${owner}: ${className ?? 'this optimizer'} keeps no second moment of the gradient as Adam does; use sharpness(), whose threshold fits an optimizer without one`,
+    );
   }
   const gradient = await flatten(gradientsOf(owner, loss, variables));
   const scale = clipCoefficient(gradient, options.clipNorm);
@@ -34,25 +41,36 @@ export async function nextPreconditioner(owner: string, optimizer: FusedOptimize
   variables.forEach(({ name, size }, i) => {
     const { count, v } = states[i];
     if (count === 0 && options.initialization === 'random') {
-      throw new Error(`${owner}: variable '${name}' has had no step yet, and its second moment starts at random numbers; measure after the first step`);
+      throw new Error(
+        `${owner}: variable '${name}' has had no step yet, and its second moment starts at random numbers; measure after the first step`,
+      );
     }
     const t = count + 1;
     const [first, second] = [biasCorrection(options.beta1, t), biasCorrection(options.beta2, t)];
     for (let k = 0; k < size; k++) {
       const square = (scale * gradient[offset + k]) ** 2;
-      const before = startsAtGradient(options, count, v?.[k] ?? 0) ? options.initialScale! * square : (v?.[k] ?? 0);
+      const before = startsAtGradient(options, count, v?.[k] ?? 0)
+        ? options.initialScale! * square
+        : (v?.[k] ?? 0);
       const next = options.beta2 * before + (1 - options.beta2) * square;
       preconditioner[offset + k] = first * (Math.sqrt(next / second) + options.epsilon);
     }
     offset += size;
   });
   const zero = preconditioner.indexOf(0);
-  if (zero >= 0) throw new Error(`${owner}: the preconditioner is 0 at weight ${zero} of the variables, which has no gradient; give the optimizer an epsilon above 0`);
+  if (zero >= 0)
+    throw new Error(
+      `${owner}: the preconditioner is 0 at weight ${zero} of the variables, which has no gradient; give the optimizer an epsilon above 0`,
+    );
   return preconditioner;
 }
 
 /** True where GI-Adam's second moment begins with this very gradient. */
-const startsAtGradient = ({ initialScale, initialization }: Options, count: number, v: number): boolean =>
+const startsAtGradient = (
+  { initialScale, initialization }: Options,
+  count: number,
+  v: number,
+): boolean =>
   initialScale !== undefined && (initialization === 'firstNonZeroGradient' ? v === 0 : count === 0);
 
 function clipCoefficient(gradient: Float32Array, clipNorm: number | undefined): number {
@@ -61,7 +79,10 @@ function clipCoefficient(gradient: Float32Array, clipNorm: number | undefined): 
 }
 
 /** The updates that each variable has had, and its second moment, if there is one yet. */
-async function statesOf(optimizer: FusedOptimizer, variables: readonly Variable[]): Promise<{ count: number; v?: ArrayLike<number> }[]> {
+async function statesOf(
+  optimizer: FusedOptimizer,
+  variables: readonly Variable[],
+): Promise<{ count: number; v?: ArrayLike<number> }[]> {
   const weights = await optimizer.getWeights();
   try {
     const named = new Map(weights.map(({ name, tensor }) => [name, tensor]));

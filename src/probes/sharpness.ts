@@ -2,8 +2,19 @@
 import { tidy, type Variable } from '@tensorflow/tfjs-core';
 import { checkNames } from '../check.js';
 import { flatten, sizeOf, unflatten } from './flat.js';
-import { checkLoss, multiplyByHessian, type HessianMethod, type Loss } from './hessian-vector-product.js';
-import { checkEigenvalueOptions, eigenvalueOptionNames, largestEigenvalue, type Eigenvalue, type EigenvalueOptions } from './power-iteration.js';
+import {
+  checkLoss,
+  multiplyByHessian,
+  type HessianMethod,
+  type Loss,
+} from './hessian-vector-product.js';
+import {
+  checkEigenvalueOptions,
+  eigenvalueOptionNames,
+  largestEigenvalue,
+  type Eigenvalue,
+  type EigenvalueOptions,
+} from './power-iteration.js';
 
 /** Options of {@link sharpness} and of `preconditionedSharpness`. */
 export type SharpnessOptions = EigenvalueOptions & {
@@ -40,13 +51,22 @@ export type Sharpness = Eigenvalue;
  * const { value, vector } = await sharpness(loss, [w]);   // 5
  * const later = await sharpness(loss, [w], { start: vector });
  */
-export async function sharpness(loss: Loss, variables: readonly Variable[], options: SharpnessOptions = {}): Promise<Sharpness> {
+export async function sharpness(
+  loss: Loss,
+  variables: readonly Variable[],
+  options: SharpnessOptions = {},
+): Promise<Sharpness> {
   const owner = 'sharpness';
   checkSharpnessArguments(owner, loss, variables, options);
   return hessianEigenvalue(owner, loss, variables, options);
 }
 
-export function checkSharpnessArguments(owner: string, loss: unknown, variables: readonly Variable[], options: SharpnessOptions): void {
+export function checkSharpnessArguments(
+  owner: string,
+  loss: unknown,
+  variables: readonly Variable[],
+  options: SharpnessOptions,
+): void {
   checkNames(owner, options, [...eigenvalueOptionNames, 'method']);
   checkLoss(owner, loss, variables, options.method ?? 'doubleBackprop');
   checkEigenvalueOptions(owner, options, sizeOf(variables));
@@ -60,7 +80,8 @@ export function hessianEigenvalue(
   { method = 'doubleBackprop', ...options }: SharpnessOptions,
   scales?: Float64Array,
 ): Promise<Sharpness> {
-  const scaled = (x: Float32Array): Float32Array => (scales ? x.map((value, i) => value * scales[i]) : x);
+  const scaled = (x: Float32Array): Float32Array =>
+    scales ? x.map((value, i) => value * scales[i]) : x;
   const multiply = async (x: Float32Array): Promise<Float32Array> => {
     const vectors = unflatten(scaled(x), variables);
     let products;

@@ -3,7 +3,12 @@ import { keep, matMul, tensor2d, tidy, type Tensor } from '@tensorflow/tfjs-core
 import { check, checkNames } from '../check.js';
 import { flatten } from './flat.js';
 import { checkWeights, uprightMatrixOf } from './matrix-of.js';
-import { checkEigenvalueOptions, eigenvalueOptionNames, largestEigenvalue, type EigenvalueOptions } from './power-iteration.js';
+import {
+  checkEigenvalueOptions,
+  eigenvalueOptionNames,
+  largestEigenvalue,
+  type EigenvalueOptions,
+} from './power-iteration.js';
 
 /** Options of {@link spectralNorm} and of `stableRank`. */
 export type SpectralNormOptions = Pick<EigenvalueOptions, 'tolerance' | 'maxIterations' | 'seed'>;
@@ -27,11 +32,18 @@ const names = eigenvalueOptionNames.filter((name) => name !== 'start');
  * @example
  * await spectralNorm(tf.tensor2d([[3, 0], [0, 4]]));   // 4
  */
-export async function spectralNorm(weights: Tensor, options: SpectralNormOptions = {}): Promise<number> {
+export async function spectralNorm(
+  weights: Tensor,
+  options: SpectralNormOptions = {},
+): Promise<number> {
   return largestSingularValue('spectralNorm', weights, options);
 }
 
-export async function largestSingularValue(owner: string, weights: Tensor, options: SpectralNormOptions): Promise<number> {
+export async function largestSingularValue(
+  owner: string,
+  weights: Tensor,
+  options: SpectralNormOptions,
+): Promise<number> {
   checkWeights(owner, weights);
   checkNames(owner, options, names);
   // A clone keeps the numbers of this moment, even if the weights are trained while this waits for the device.
@@ -40,11 +52,22 @@ export async function largestSingularValue(owner: string, weights: Tensor, optio
   try {
     checkEigenvalueOptions(owner, options, size);
     const multiply = async (x: Float32Array): Promise<Float32Array> => {
-      const product = await flatten([tidy(() => matMul(matrix, matMul(matrix, tensor2d(x.slice(), [size, 1])), true))]);
-      check(product.every(Number.isFinite), owner, 'weights', 'be finite numbers with finite squares', 'others');
+      const product = await flatten([
+        tidy(() => matMul(matrix, matMul(matrix, tensor2d(x.slice(), [size, 1])), true)),
+      ]);
+      check(
+        product.every(Number.isFinite),
+        owner,
+        'weights',
+        'be finite numbers with finite squares',
+        'others',
+      );
       return product;
     };
-    const { value } = await largestEigenvalue(owner, multiply, size, { tolerance: defaultTolerance, ...options });
+    const { value } = await largestEigenvalue(owner, multiply, size, {
+      tolerance: defaultTolerance,
+      ...options,
+    });
     return Math.sqrt(Math.max(0, value));
   } finally {
     matrix.dispose();

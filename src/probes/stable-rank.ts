@@ -18,7 +18,10 @@ import { dotProduct } from './sums.js';
  * @example
  * await stableRank(tf.eye(8));   // 8
  */
-export async function stableRank(weights: Tensor, options: SpectralNormOptions = {}): Promise<number> {
+export async function stableRank(
+  weights: Tensor,
+  options: SpectralNormOptions = {},
+): Promise<number> {
   const owner = 'stableRank';
   checkWeights(owner, weights);
   const fixed = weights.clone();

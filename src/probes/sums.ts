@@ -23,4 +23,5 @@ export async function dotProduct(x: Tensor, y: Tensor): Promise<number> {
 export const normOf = async (x: Tensor): Promise<number> => Math.sqrt(await dotProduct(x, x));
 
 /** The Euclidean norm of several tensors taken as one vector. */
-export const jointNorm = async (tensors: readonly Tensor[]): Promise<number> => Math.hypot(...(await Promise.all(tensors.map(normOf))));
+export const jointNorm = async (tensors: readonly Tensor[]): Promise<number> =>
+  Math.hypot(...(await Promise.all(tensors.map(normOf))));

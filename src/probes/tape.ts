@@ -17,7 +17,10 @@ type Tape = Engine['state']['activeTape'];
  * Gradients of `f` by `xs` as the engine gives them, undefined where there is none. What `f` computes may itself hold
  * gradients, which are differentiated once more.
  */
-export function gradients<T extends Tensor>(f: () => T, xs: readonly Tensor[]): (Tensor | undefined)[] {
+export function gradients<T extends Tensor>(
+  f: () => T,
+  xs: readonly Tensor[],
+): (Tensor | undefined)[] {
   const repaired = (): T => {
     const y = f();
     repairTape();
@@ -55,7 +58,9 @@ function repairTape(): void {
   const sorted: Tape = [];
   const place = (node: Tape[number]): void => {
     // A custom gradient may give its own input back.
-    const missing = Object.values(node.inputs).find(({ id }) => later.has(id) && node.outputs.every((output) => output.id !== id));
+    const missing = Object.values(node.inputs).find(
+      ({ id }) => later.has(id) && node.outputs.every((output) => output.id !== id),
+    );
     if (missing) {
       waiting.set(missing.id, [...(waiting.get(missing.id) ?? []), node]);
       return;
@@ -73,7 +78,10 @@ function repairTape(): void {
   for (const node of tape) {
     if (node.gradient || node.outputs.some(({ dtype }) => dtype === 'float32')) continue;
     // Conditions and whole numbers are constant in pieces.
-    node.gradient = () => Object.fromEntries(Object.entries(node.inputs).map(([name, { shape }]) => [name, () => zeros(shape)]));
+    node.gradient = () =>
+      Object.fromEntries(
+        Object.entries(node.inputs).map(([name, { shape }]) => [name, () => zeros(shape)]),
+      );
   }
 }
 
@@ -84,11 +92,17 @@ function repairTape(): void {
 export function savesUnrecorded(): boolean {
   const { activeTape: tape } = engine().state;
   const recorded = new Set(tape.flatMap(({ outputs }) => outputs.map(({ id }) => id)));
-  const sources = new Map(tape.flatMap(({ inputs, outputs }) => Object.values(inputs).map((x) => [outputs[0].id, x.id] as const)));
+  const sources = new Map(
+    tape.flatMap(({ inputs, outputs }) =>
+      Object.values(inputs).map((x) => [outputs[0].id, x.id] as const),
+    ),
+  );
   return tape.some(({ saved = [], inputs, outputs }) => {
     const newest = Math.max(...Object.values(inputs).map(({ id }) => id));
     // Made between the inputs and the output, and by nothing on the tape: within the operation.
-    return saved.map(({ id }) => sources.get(id)).some((id) => id !== undefined && id > newest && id < outputs[0].id && !recorded.has(id));
+    return saved
+      .map(({ id }) => sources.get(id))
+      .some((id) => id !== undefined && id > newest && id < outputs[0].id && !recorded.has(id));
   });
 }
 
@@ -100,23 +114,29 @@ function recordCustomGradients(kept: Tensor[]): () => void {
   const tfjs = engine();
   if (Object.hasOwn(tfjs, 'customGrad')) return () => undefined;
   const original = tfjs.customGrad.bind(tfjs);
-  const recorded = (f: CustomGradient) => (...inputs: Tensor[]) => {
-    const { state } = tfjs;
-    if (state.gradientDepth === 0 || state.kernelDepth > 0) return original(f)(...inputs);
-    const saved: Tensor[] = [];
-    const save = (tensors: Tensor[]): void => {
-      const copies = tensors.map((tensor) => keep(clone(tensor)));
-      saved.push(...copies);
-      kept.push(...copies);
+  const recorded =
+    (f: CustomGradient) =>
+    (...inputs: Tensor[]) => {
+      const { state } = tfjs;
+      if (state.gradientDepth === 0 || state.kernelDepth > 0) return original(f)(...inputs);
+      const saved: Tensor[] = [];
+      const save = (tensors: Tensor[]): void => {
+        const copies = tensors.map((tensor) => keep(clone(tensor)));
+        saved.push(...copies);
+        kept.push(...copies);
+      };
+      const { value, gradFunc } = tidy(
+        () =>
+          f(...inputs, save as unknown as Tensor) as unknown as ReturnType<CustomGradient> &
+            Record<string, never>,
+      ) as unknown as ReturnType<CustomGradient>;
+      const result = original((() => ({
+        // Within an operation nothing is recorded, and so the result depends on the inputs by this gradient alone.
+        value: tfjs.runKernel('Identity', { x: value }) as Tensor,
+        gradFunc: (dy: Tensor) => gradFunc(dy as never, saved),
+      })) as unknown as CustomGradient);
+      return result(...inputs);
     };
-    const { value, gradFunc } = tidy(() => f(...inputs, save as unknown as Tensor) as unknown as ReturnType<CustomGradient> & Record<string, never>) as unknown as ReturnType<CustomGradient>;
-    const result = original((() => ({
-      // Within an operation nothing is recorded, and so the result depends on the inputs by this gradient alone.
-      value: tfjs.runKernel('Identity', { x: value }) as Tensor,
-      gradFunc: (dy: Tensor) => gradFunc(dy as never, saved),
-    })) as unknown as CustomGradient);
-    return result(...inputs);
-  };
   Object.defineProperty(tfjs, 'customGrad', { configurable: true, value: recorded });
   return () => {
     delete (tfjs as { customGrad?: unknown }).customGrad;

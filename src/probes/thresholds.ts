@@ -47,7 +47,9 @@ export function instabilityThreshold(options: ThresholdOptions): number {
  * const { value } = await sharpness(loss, variables);
  * distanceToInstability({ sharpness: value, learningRate: optimizer.currentLearningRate, kind: 'momentum', beta: 0.9 });
  */
-export function distanceToInstability(options: ThresholdOptions & { readonly sharpness: number }): number {
+export function distanceToInstability(
+  options: ThresholdOptions & { readonly sharpness: number },
+): number {
   const owner = 'distanceToInstability';
   const limit = threshold(owner, options, ['sharpness', 'learningRate', 'kind', 'beta']);
   checkNumber(owner, 'sharpness', options.sharpness, '(-Infinity, Infinity)');

@@ -8,7 +8,14 @@ import type { UpdateValues } from '../compiler/program.js';
 import type { Reading } from '../executors/executor.js';
 import type { Entry } from '../optimizers/entry.js';
 import type { Probe } from '../optimizers/probe.js';
-import { metricNames, metrics, SignalAverages, sumsFor, type MetricName, type Sums } from './metrics.js';
+import {
+  metricNames,
+  metrics,
+  SignalAverages,
+  sumsFor,
+  type MetricName,
+  type Sums,
+} from './metrics.js';
 
 export type UpdateProbeOptions = {
   /** What to read. Default: updateNorm, relativeUpdate, angularUpdate, weightNorm and gradientNorm. */
@@ -24,7 +31,9 @@ export type UpdateProbeOptions = {
 };
 
 /** The metrics of one variable; `neuronAngularUpdate` has one number for each neuron. */
-export type VariableReading = Readonly<Partial<Record<Exclude<MetricName, 'neuronAngularUpdate'>, number>>> & { readonly neuronAngularUpdate?: readonly number[] };
+export type VariableReading = Readonly<
+  Partial<Record<Exclude<MetricName, 'neuronAngularUpdate'>, number>>
+> & { readonly neuronAngularUpdate?: readonly number[] };
 
 export type ProbeReading = {
   /** The optimizer's step, from 0. */
@@ -36,9 +45,19 @@ export type ProbeReading = {
 
 /** What the host knows of a variable at a probed step. */
 type ProbedVariable = ReturnType<typeof probedVariable>;
-type Waiting = { readonly step: number; readonly variables: readonly ProbedVariable[]; readonly readings: readonly Reading[] };
+type Waiting = {
+  readonly step: number;
+  readonly variables: readonly ProbedVariable[];
+  readonly readings: readonly Reading[];
+};
 
-const defaultMetrics: readonly MetricName[] = ['updateNorm', 'relativeUpdate', 'angularUpdate', 'weightNorm', 'gradientNorm'];
+const defaultMetrics: readonly MetricName[] = [
+  'updateNorm',
+  'relativeUpdate',
+  'angularUpdate',
+  'weightNorm',
+  'gradientNorm',
+];
 
 /**
  * Reads update norms, angles, alignments and the gradient's signal-to-noise ratio of an optimizer's steps.
@@ -72,14 +91,47 @@ export class UpdateProbe implements Probe {
 
   constructor(options: UpdateProbeOptions = {}) {
     checkNames('UpdateProbe', options, ['metrics', 'every', 'variables', 'batchSize', 'keep']);
-    const { metrics: wanted = defaultMetrics, every = 1, variables, batchSize, keep = 100 } = options;
-    check(Array.isArray(wanted) && wanted.length > 0, 'UpdateProbe', 'metrics', `be a list of ${metricNames.join(', ')}`, wanted);
-    for (const metric of wanted) check(metricNames.includes(metric), 'UpdateProbe', 'metrics', `be among ${metricNames.join(', ')}`, metric);
+    const {
+      metrics: wanted = defaultMetrics,
+      every = 1,
+      variables,
+      batchSize,
+      keep = 100,
+    } = options;
+    check(
+      Array.isArray(wanted) && wanted.length > 0,
+      'UpdateProbe',
+      'metrics',
+      `be a list of ${metricNames.join(', ')}`,
+      wanted,
+    );
+    for (const metric of wanted)
+      check(
+        metricNames.includes(metric),
+        'UpdateProbe',
+        'metrics',
+        `be among ${metricNames.join(', ')}`,
+        metric,
+      );
     checkCount('UpdateProbe', 'every', every, 1);
     checkCount('UpdateProbe', 'keep', keep, 1);
-    if (batchSize !== undefined) checkNumber('UpdateProbe', 'batchSize', batchSize, '[1, Infinity)');
-    check(batchSize !== undefined || !wanted.includes('criticalBatchSize'), 'UpdateProbe', 'batchSize', 'be given for criticalBatchSize', batchSize);
-    check(variables === undefined || (Array.isArray(variables) && variables.every((name) => typeof name === 'string')), 'UpdateProbe', 'variables', 'be a list of variable names', variables);
+    if (batchSize !== undefined)
+      checkNumber('UpdateProbe', 'batchSize', batchSize, '[1, Infinity)');
+    check(
+      batchSize !== undefined || !wanted.includes('criticalBatchSize'),
+      'UpdateProbe',
+      'batchSize',
+      'be given for criticalBatchSize',
+      batchSize,
+    );
+    check(
+      variables === undefined ||
+        (Array.isArray(variables) && variables.every((name) => typeof name === 'string')),
+      'UpdateProbe',
+      'variables',
+      'be a list of variable names',
+      variables,
+    );
     this.#metrics = [...wanted];
     this.#every = every;
     this.#variables = variables && new Set(variables);
@@ -88,7 +140,10 @@ export class UpdateProbe implements Probe {
   }
 
   attach(owner: string): void {
-    if (this.#owner !== undefined) throw new Error(`UpdateProbe: belongs to ${this.#owner} and cannot be given to ${owner} too; make a probe for each optimizer`);
+    if (this.#owner !== undefined)
+      throw new Error(
+        `UpdateProbe: belongs to ${this.#owner} and cannot be given to ${owner} too; make a probe for each optimizer`,
+      );
     this.#owner = owner;
   }
 
@@ -118,7 +173,11 @@ export class UpdateProbe implements Probe {
           const own = sums.get(variable.name);
           return own ? [[variable.name, this.#metricsOf(variable, own)] as const] : [];
         });
-        found.push({ step, clipCoefficient: sums.get(undefined)?.gradientScale[0] ?? 1, variables: Object.fromEntries(read) });
+        found.push({
+          step,
+          clipCoefficient: sums.get(undefined)?.gradientScale[0] ?? 1,
+          variables: Object.fromEntries(read),
+        });
       }
     } finally {
       waiting.forEach(forget);
@@ -130,9 +189,14 @@ export class UpdateProbe implements Probe {
     this.#waiting.splice(0).forEach(forget);
   }
 
-  #metricsOf(variable: ProbedVariable, sums: Readonly<Record<string, ArrayLike<number>>>): VariableReading {
+  #metricsOf(
+    variable: ProbedVariable,
+    sums: Readonly<Record<string, ArrayLike<number>>>,
+  ): VariableReading {
     const signal = this.#signals.update(variable, sums);
-    return Object.fromEntries(this.#metrics.map((metric) => [metric, metrics[metric](sums, signal, this.#batchSize)]));
+    return Object.fromEntries(
+      this.#metrics.map((metric) => [metric, metrics[metric](sums, signal, this.#batchSize)]),
+    );
   }
 }
 
@@ -146,13 +210,22 @@ const probedVariable = ({ name, rule, count, hostValues }: Entry) => ({
 const forget = ({ readings }: Waiting): void => readings.forEach(({ tensor }) => tensor.dispose());
 
 /** The numbers of a step by variable and name; those of the step as a whole have no variable. */
-async function fetchNumbers(readings: readonly Reading[]): Promise<Map<string | undefined, Record<string, ArrayLike<number>>>> {
+async function fetchNumbers(
+  readings: readonly Reading[],
+): Promise<Map<string | undefined, Record<string, ArrayLike<number>>>> {
   const found = new Map<string | undefined, Record<string, ArrayLike<number>>>();
   for (const { tensor, entries } of readings) {
     const data = await tensor.data().catch((cause: Error) => {
-      throw new Error(`the readings of a step cannot be fetched: ${cause.message || 'the device that holds them is lost'}`, { cause });
+      throw new Error(
+        `the readings of a step cannot be fetched: ${cause.message || 'the device that holds them is lost'}`,
+        { cause },
+      );
     });
-    for (const { variable, name, at, length } of entries) getOrMake(found, variable, (): Record<string, ArrayLike<number>> => ({}))[name] = data.slice(at, at + length);
+    for (const { variable, name, at, length } of entries)
+      getOrMake(found, variable, (): Record<string, ArrayLike<number>> => ({}))[name] = data.slice(
+        at,
+        at + length,
+      );
   }
   return found;
 }

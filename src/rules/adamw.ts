@@ -1,6 +1,12 @@
 /** AdamW. Source: Loshchilov and Hutter, Decoupled weight decay regularization, Algorithm 2 (arXiv 1711.05101). */
 import { add, div, mix, mul, sqrt, square, type Expression } from '../compiler/expression.js';
-import { makeRule, type HostValues, type NewValues, type Rule, type Values } from '../compiler/rule.js';
+import {
+  makeRule,
+  type HostValues,
+  type NewValues,
+  type Rule,
+  type Values,
+} from '../compiler/rule.js';
 import { biasCorrection } from './bias-correction.js';
 import type { Correction } from './correction.js';
 import { decayedStep } from './decayed-step.js';
@@ -12,7 +18,14 @@ export const adamRoles = { momentum: 'm', momentumDecay: 'beta1', secondMoment: 
 export function adamHost({ learningRate, weightDecay, beta1, beta2, epsilon, count }: HostValues) {
   const root = Math.sqrt(biasCorrection(beta2, count + 1));
   const directionScale = root / biasCorrection(beta1, count + 1);
-  return { beta1, beta2, decay: learningRate * weightDecay, directionScale, stepSize: learningRate * directionScale, scaledEpsilon: epsilon * root };
+  return {
+    beta1,
+    beta2,
+    decay: learningRate * weightDecay,
+    directionScale,
+    stepSize: learningRate * directionScale,
+    scaledEpsilon: epsilon * root,
+  };
 }
 
 /** The new moments, and the direction without its scale. */
@@ -22,11 +35,20 @@ export function adamDirection({ g, m, v }: Record<'g' | 'm' | 'v', Expression>, 
   return { direction: div(first, add(sqrt(second), s.scaledEpsilon)), m: first, v: second };
 }
 
-export function adamUpdate({ w, ...values }: Record<'w' | 'g' | 'm' | 'v', Expression>, s: Values, rrc?: Correction): NewValues {
+export function adamUpdate(
+  { w, ...values }: Record<'w' | 'g' | 'm' | 'v', Expression>,
+  s: Values,
+  rrc?: Correction,
+): NewValues {
   const { direction, m, v } = adamDirection(values, s);
   const corrected = rrc?.correct({ ...values, momentum: m }, s);
   const step = mul(s.stepSize, direction);
-  return { w: decayedStep(w, corrected ? corrected.scale(step) : step, s), m, v, ...corrected?.slots };
+  return {
+    w: decayedStep(w, corrected ? corrected.scale(step) : step, s),
+    m,
+    v,
+    ...corrected?.slots,
+  };
 }
 
 /** AdamW, with a correction of its learning rate if one is given. */

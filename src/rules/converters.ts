@@ -9,12 +9,24 @@ export type AdamWSettings = DecayedSettings & { readonly beta1?: number };
 /** Lion's betas, default 0.9 and 0.99. */
 export type LionBetas = { readonly beta1: number; readonly beta2: number };
 
-const intervals: Readonly<Record<string, string>> = { learningRate: '(0, Infinity)', weightDecay: '[0, Infinity)', rotation: '[0, Infinity)', beta1: '[0, 1)', beta2: '[0, 1)' };
+const intervals: Readonly<Record<string, string>> = {
+  learningRate: '(0, Infinity)',
+  weightDecay: '[0, Infinity)',
+  rotation: '[0, Infinity)',
+  beta1: '[0, 1)',
+  beta2: '[0, 1)',
+};
 
-function checkSettings(owner: string, options: Readonly<Record<string, unknown>>, required: readonly string[], optional: readonly string[] = []): void {
+function checkSettings(
+  owner: string,
+  options: Readonly<Record<string, unknown>>,
+  required: readonly string[],
+  optional: readonly string[] = [],
+): void {
   checkNames(owner, options, [...required, ...optional]);
   for (const name of Object.keys(intervals)) {
-    if (required.includes(name) || (optional.includes(name) && options[name] !== undefined)) checkNumber(owner, name, options[name], intervals[name]);
+    if (required.includes(name) || (optional.includes(name) && options[name] !== undefined))
+      checkNumber(owner, name, options[name], intervals[name]);
   }
 }
 
@@ -36,11 +48,16 @@ function checkLion(owner: string, options: AdamWSettings & { readonly lion?: Lio
  * @example
  * const lion = new Lion({ ...lionFromAdamW({ learningRate: 1e-3, weightDecay: 0.1 }) });
  */
-export function lionFromAdamW(options: AdamWSettings & { readonly lion?: LionBetas }): DecayedSettings {
+export function lionFromAdamW(
+  options: AdamWSettings & { readonly lion?: LionBetas },
+): DecayedSettings {
   checkLion('lionFromAdamW', options);
   const { learningRate, weightDecay, beta1 = 0.9, lion = lionDefaults } = options;
   const size = steadyStateSize(beta1);
-  return { learningRate: learningRate * size, weightDecay: (2 * weightDecay * size) / (Math.PI * lionVariance(lion.beta1, lion.beta2)) };
+  return {
+    learningRate: learningRate * size,
+    weightDecay: (2 * weightDecay * size) / (Math.PI * lionVariance(lion.beta1, lion.beta2)),
+  };
 }
 
 /**
@@ -52,11 +69,16 @@ export function lionFromAdamW(options: AdamWSettings & { readonly lion?: LionBet
  * @example
  * const adamW = new AdamW({ ...adamWFromLion({ learningRate: 1e-4, weightDecay: 1 }) });
  */
-export function adamWFromLion(options: AdamWSettings & { readonly lion?: LionBetas }): DecayedSettings {
+export function adamWFromLion(
+  options: AdamWSettings & { readonly lion?: LionBetas },
+): DecayedSettings {
   checkLion('adamWFromLion', options);
   const { learningRate, weightDecay, beta1 = 0.9, lion = lionDefaults } = options;
   const size = steadyStateSize(beta1);
-  return { learningRate: learningRate / size, weightDecay: (weightDecay * Math.PI * lionVariance(lion.beta1, lion.beta2)) / (2 * size) };
+  return {
+    learningRate: learningRate / size,
+    weightDecay: (weightDecay * Math.PI * lionVariance(lion.beta1, lion.beta2)) / (2 * size),
+  };
 }
 
 /**
@@ -85,7 +107,11 @@ export function rotationFromAdamW(options: AdamWSettings): number {
  * @example
  * const weightDecay = weightDecayFromRotation({ rotation: 0.04, learningRate: 0.01 });
  */
-export function weightDecayFromRotation(options: { readonly rotation: number; readonly learningRate: number; readonly beta1?: number }): number {
+export function weightDecayFromRotation(options: {
+  readonly rotation: number;
+  readonly learningRate: number;
+  readonly beta1?: number;
+}): number {
   checkSettings('weightDecayFromRotation', options, ['rotation', 'learningRate'], ['beta1']);
   const { rotation, learningRate, beta1 = 0.9 } = options;
   return (rotation / steadyStateSize(beta1)) ** 2 / (2 * learningRate);

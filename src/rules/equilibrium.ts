@@ -15,15 +15,19 @@ export type EquilibriumValues = {
 export type EquilibriumRate = 'adamw' | 'sgdm' | 'lion';
 
 /** The variance of beta1 m + (1 - beta1) g for unit noise, m its running mean with decay beta2. */
-export const lionVariance = (beta1: number, beta2: number): number => (1 - beta1) ** 2 + (beta1 ** 2 * (1 - beta2)) / (1 + beta2);
+export const lionVariance = (beta1: number, beta2: number): number =>
+  (1 - beta1) ** 2 + (beta1 ** 2 * (1 - beta2)) / (1 + beta2);
 
 /** sqrt((1 - beta) / (1 + beta)): the steady-state RMS of an AdamW update without its learning rate. */
 export const steadyStateSize = (beta: number): number => Math.sqrt((1 - beta) / (1 + beta));
 
 const rates: Record<EquilibriumRate, (values: EquilibriumValues) => number> = {
-  adamw: ({ learningRate, weightDecay, beta1 }) => Math.sqrt(2 * learningRate * weightDecay) * steadyStateSize(beta1),
-  sgdm: ({ learningRate, weightDecay, beta1 }) => Math.sqrt((2 * learningRate * weightDecay) / (1 + beta1)),
-  lion: ({ learningRate, weightDecay, beta1, beta2 }) => Math.sqrt(Math.PI * learningRate * weightDecay * lionVariance(beta1, beta2)),
+  adamw: ({ learningRate, weightDecay, beta1 }) =>
+    Math.sqrt(2 * learningRate * weightDecay) * steadyStateSize(beta1),
+  sgdm: ({ learningRate, weightDecay, beta1 }) =>
+    Math.sqrt((2 * learningRate * weightDecay) / (1 + beta1)),
+  lion: ({ learningRate, weightDecay, beta1, beta2 }) =>
+    Math.sqrt(Math.PI * learningRate * weightDecay * lionVariance(beta1, beta2)),
 };
 
 export const equilibriumRates = Object.keys(rates) as EquilibriumRate[];
@@ -40,10 +44,34 @@ export const equilibriumRates = Object.keys(rates) as EquilibriumRate[];
  * @example
  * equilibriumRotation({ kind: 'adamw', learningRate: 0.01, weightDecay: 0.1 });   // 0.01026
  */
-export function equilibriumRotation(options: { readonly kind: EquilibriumRate; readonly learningRate: number; readonly weightDecay: number; readonly beta1?: number; readonly beta2?: number }): number {
-  checkNames('equilibriumRotation', options, ['kind', 'learningRate', 'weightDecay', 'beta1', 'beta2']);
-  const { kind, learningRate, weightDecay, beta1 = 0.9, beta2 = kind === 'lion' ? 0.99 : 0.999 } = options;
-  check(Object.hasOwn(rates, kind), 'equilibriumRotation', 'kind', `be one of ${equilibriumRates.join(', ')}`, kind);
+export function equilibriumRotation(options: {
+  readonly kind: EquilibriumRate;
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly beta1?: number;
+  readonly beta2?: number;
+}): number {
+  checkNames('equilibriumRotation', options, [
+    'kind',
+    'learningRate',
+    'weightDecay',
+    'beta1',
+    'beta2',
+  ]);
+  const {
+    kind,
+    learningRate,
+    weightDecay,
+    beta1 = 0.9,
+    beta2 = kind === 'lion' ? 0.99 : 0.999,
+  } = options;
+  check(
+    Object.hasOwn(rates, kind),
+    'equilibriumRotation',
+    'kind',
+    `be one of ${equilibriumRates.join(', ')}`,
+    kind,
+  );
   checkNumber('equilibriumRotation', 'learningRate', learningRate, '[0, Infinity)');
   checkNumber('equilibriumRotation', 'weightDecay', weightDecay, '[0, Infinity)');
   checkNumber('equilibriumRotation', 'beta1', beta1, '[0, 1)');
@@ -52,7 +80,10 @@ export function equilibriumRotation(options: { readonly kind: EquilibriumRate; r
 }
 
 /** The rate function of an optimizer's option; what a user's function gives is checked. */
-export function rateFunction(owner: string, rate: EquilibriumRate | ((values: EquilibriumValues) => number)): (values: EquilibriumValues) => number {
+export function rateFunction(
+  owner: string,
+  rate: EquilibriumRate | ((values: EquilibriumValues) => number),
+): (values: EquilibriumValues) => number {
   if (typeof rate !== 'function') return rates[rate];
   return (values) => {
     const rotation = rate(values);

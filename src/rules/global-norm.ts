@@ -4,7 +4,22 @@
  * The squares are summed in three ranges of |g|, each scaled by a power of two, so that no gradient overflows or
  * underflows float32. Source: J. Blue, A portable Fortran program to find the Euclidean norm of a vector, ACM TOMS 4 (1978).
  */
-import { abs, add, div, equal, input, less, mul, scalar, select, sqrt, square, tensorSum, type Expression, type Operand } from '../compiler/expression.js';
+import {
+  abs,
+  add,
+  div,
+  equal,
+  input,
+  less,
+  mul,
+  scalar,
+  select,
+  sqrt,
+  square,
+  tensorSum,
+  type Expression,
+  type Operand,
+} from '../compiler/expression.js';
 import { planStepWide } from '../compiler/program.js';
 
 /** Squares of values below this cannot overflow, even 2^27 of them. */
@@ -46,4 +61,5 @@ export function clipFactor(totals: Readonly<Record<string, Expression>>): Expres
 }
 
 /** The step-wide plan of `clipNorm`. */
-export const clipByGlobalNorm = () => planStepWide('clipNorm', clipFactor(sums(input('g', 'element'))));
+export const clipByGlobalNorm = () =>
+  planStepWide('clipNorm', clipFactor(sums(input('g', 'element'))));

@@ -1,13 +1,40 @@
 export {
-  abs, add, div, equal, less, lessEqual, maximum, minimum, mix, mul, neg, neuronSum, select, sign, sqrt, square, sub, tensorSum,
-  type Expression, type Operand,
+  abs,
+  add,
+  div,
+  equal,
+  less,
+  lessEqual,
+  maximum,
+  minimum,
+  mix,
+  mul,
+  neg,
+  neuronSum,
+  select,
+  sign,
+  sqrt,
+  square,
+  sub,
+  tensorSum,
+  type Expression,
+  type Operand,
 } from '../compiler/expression.js';
 export { defineRule } from '../compiler/define-rule.js';
 export type { HostValues, NewValues, Roles, Rule, RuleOptions, Values } from '../compiler/rule.js';
 export { RuleOptimizer, type RuleOptimizerOptions } from '../optimizers/rule-optimizer.js';
 export { adamW } from './adamw.js';
-export { adamWFromLion, lionFromAdamW, rotationFromAdamW, weightDecayFromRotation } from './converters.js';
-export { equilibriumRotation, type EquilibriumRate, type EquilibriumValues } from './equilibrium.js';
+export {
+  adamWFromLion,
+  lionFromAdamW,
+  rotationFromAdamW,
+  weightDecayFromRotation,
+} from './converters.js';
+export {
+  equilibriumRotation,
+  type EquilibriumRate,
+  type EquilibriumValues,
+} from './equilibrium.js';
 export { giAdam } from './gi-adam.js';
 export { lionA } from './lion-a.js';
 export { lionAR } from './lion-ar.js';

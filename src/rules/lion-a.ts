@@ -27,10 +27,16 @@ export function inverseBiasCorrection(kind: BiasCorrection, beta: number, t: num
 }
 
 /** Lion(beta1 = beta^2, beta2 = beta) is the Nesterov look-ahead of a running mean; Lion(beta, beta) the mean itself. */
-export const lionABetas = (beta: number, nesterov: boolean): { beta1: number; beta2: number } => ({ beta1: nesterov ? beta ** 2 : beta, beta2: beta });
+export const lionABetas = (beta: number, nesterov: boolean): { beta1: number; beta2: number } => ({
+  beta1: nesterov ? beta ** 2 : beta,
+  beta2: beta,
+});
 
 /** Scalars of the sign direction; `size` is what the sign is multiplied with, apart from the learning rate. */
-export function lionAHost({ biasCorrection: correction, nesterov, rrc }: LionAForm, values: HostValues) {
+export function lionAHost(
+  { biasCorrection: correction, nesterov, rrc }: LionAForm,
+  values: HostValues,
+) {
   const { learningRate, weightDecay, beta, count, matchAdamW } = values;
   const inverse = inverseBiasCorrection(correction, beta, count + 1);
   const { beta1, beta2 } = lionABetas(beta, nesterov);
@@ -45,14 +51,25 @@ export function lionAHost({ biasCorrection: correction, nesterov, rrc }: LionAFo
 }
 
 /** The sign direction, the new slots, and what multiplies with the factor of the correction. */
-export function lionADirection({ rrc }: LionAForm, values: Values, s: Values): { direction: Expression; scale: Corrected['scale'] | undefined; slots: Values } {
+export function lionADirection(
+  { rrc }: LionAForm,
+  values: Values,
+  s: Values,
+): { direction: Expression; scale: Corrected['scale'] | undefined; slots: Values } {
   const { g, m } = values;
   const momentum = mix(m, g, s.beta2);
   const corrected = rrc?.correct({ ...values, momentum }, s);
-  return { direction: sign(mix(m, g, s.beta1)), scale: corrected?.scale, slots: { m: momentum, ...corrected?.slots } };
+  return {
+    direction: sign(mix(m, g, s.beta1)),
+    scale: corrected?.scale,
+    slots: { m: momentum, ...corrected?.slots },
+  };
 }
 
-export const lionASlots = ({ rrc }: LionAForm): Record<string, DeviceDomain> => ({ m: 'element', ...rrc?.slots });
+export const lionASlots = ({ rrc }: LionAForm): Record<string, DeviceDomain> => ({
+  m: 'element',
+  ...rrc?.slots,
+});
 
 export const lionA = (form: LionAForm): Rule =>
   makeRule({

@@ -18,10 +18,22 @@ export type LionARForm = LionAForm &
   };
 
 export function lionAR(form: LionARForm): Rule {
-  const rotation: RotationForm = { zeroMean: form.zeroMean, perNeuron: form.perNeuron, averaged: false };
+  const rotation: RotationForm = {
+    zeroMean: form.zeroMean,
+    perNeuron: form.perNeuron,
+    averaged: false,
+  };
   const rate = rateFunction('lionAR', form.equilibriumRate);
   const angle = ({ learningRate, weightDecay, beta, rotation: given }: HostValues): number =>
-    form.givenRotation ? given : rate({ learningRate, weightDecay, ...(form.equilibriumRate === 'adamw' ? { beta1: beta, beta2: beta } : lionABetas(beta, form.nesterov)) });
+    form.givenRotation
+      ? given
+      : rate({
+          learningRate,
+          weightDecay,
+          ...(form.equilibriumRate === 'adamw'
+            ? { beta1: beta, beta2: beta }
+            : lionABetas(beta, form.nesterov)),
+        });
   return makeRule({
     name: 'lionAR',
     slots: { ...lionASlots(form), ...rotationSlots(rotation) },
@@ -30,12 +42,27 @@ export function lionAR(form: LionARForm): Rule {
     host: (values) => {
       const inner = lionAHost(form, values);
       const theta = inner.inverse * angle(values);
-      check(!form.exactAngle || theta < Math.PI / 2, 'LionAR', 'rotation', 'be below pi / 2 with exactAngle', theta);
-      return { ...inner, plainDecay: inner.decay, plainStep: inner.stepSize, rotation: form.exactAngle ? Math.tan(theta) : theta, inverseCount: 1 / (form.perNeuron ? values.fanIn : values.size) };
+      check(
+        !form.exactAngle || theta < Math.PI / 2,
+        'LionAR',
+        'rotation',
+        'be below pi / 2 with exactAngle',
+        theta,
+      );
+      return {
+        ...inner,
+        plainDecay: inner.decay,
+        plainStep: inner.stepSize,
+        rotation: form.exactAngle ? Math.tan(theta) : theta,
+        inverseCount: 1 / (form.perNeuron ? values.fanIn : values.size),
+      };
     },
     update: ({ w, norm, ...values }: Values, s: Values) => {
       const { direction, scale, slots } = lionADirection(form, values, s);
-      return { ...rotate(rotation, { w, u: direction, norm }, s, { corrected: scale, epsilon: 0 }), ...slots };
+      return {
+        ...rotate(rotation, { w, u: direction, norm }, s, { corrected: scale, epsilon: 0 }),
+        ...slots,
+      };
     },
   });
 }

@@ -7,7 +7,12 @@ export const lion = /* @__PURE__ */ makeRule({
   name: 'lion',
   slots: { m: 'element' },
   roles: { momentum: 'm', momentumDecay: 'beta2' },
-  host: ({ learningRate, weightDecay, beta1, beta2 }) => ({ learningRate, beta1, beta2, decay: learningRate * weightDecay }),
+  host: ({ learningRate, weightDecay, beta1, beta2 }) => ({
+    learningRate,
+    beta1,
+    beta2,
+    decay: learningRate * weightDecay,
+  }),
   update: ({ w, g, m }, s) => ({
     w: decayedStep(w, mul(s.learningRate, sign(mix(m, g, s.beta1))), s),
     m: mix(m, g, s.beta2),

@@ -12,14 +12,24 @@ const threshold = 5;
 export function rectification(beta2: number, t: number): { length: number; factor: number } {
   const longest = 2 / (1 - beta2) - 1;
   const length = longest - (2 * t * beta2 ** t) / biasCorrection(beta2, t);
-  return { length, factor: Math.sqrt(((length - 4) * (length - 2) * longest) / ((longest - 4) * (longest - 2) * length)) };
+  return {
+    length,
+    factor: Math.sqrt(
+      ((length - 4) * (length - 2) * longest) / ((longest - 4) * (longest - 2) * length),
+    ),
+  };
 }
 
 const host = (values: HostValues) => {
   const { length, factor } = rectification(values.beta2, values.count + 1);
   const rectified = length > threshold;
   const adam = adamHost(values);
-  return { ...adam, rectified: Number(rectified), adaptiveStep: rectified ? adam.stepSize * factor : 0, plainStep: values.learningRate / biasCorrection(values.beta1, values.count + 1) };
+  return {
+    ...adam,
+    rectified: Number(rectified),
+    adaptiveStep: rectified ? adam.stepSize * factor : 0,
+    plainStep: values.learningRate / biasCorrection(values.beta1, values.count + 1),
+  };
 };
 
 export const rAdam = /* @__PURE__ */ makeRule({
@@ -29,7 +39,11 @@ export const rAdam = /* @__PURE__ */ makeRule({
   host,
   update: ({ w, g, m, v }, s) => {
     const { direction, m: first, v: second } = adamDirection({ g, m, v }, s);
-    const step = select(less(0, s.rectified), mul(s.adaptiveStep, direction), mul(s.plainStep, first));
+    const step = select(
+      less(0, s.rectified),
+      mul(s.adaptiveStep, direction),
+      mul(s.plainStep, first),
+    );
     return { w: decayedStep(w, step, s), m: first, v: second };
   },
 });

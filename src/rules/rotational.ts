@@ -2,12 +2,26 @@
  * The rotational variants (RV) of AdamW, SGDM and Lion.
  * Source: Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212) and its authors' code.
  */
-import { add, mix, mul, select, sign, type DeviceDomain, type Expression } from '../compiler/expression.js';
+import {
+  add,
+  mix,
+  mul,
+  select,
+  sign,
+  type DeviceDomain,
+  type Expression,
+} from '../compiler/expression.js';
 import { makeRule, type HostValues, type Roles, type Rule, type Values } from '../compiler/rule.js';
 import { adamDirection, adamHost, adamRoles, adamSlots } from './adamw.js';
 import { biasCorrection } from './bias-correction.js';
 import { rateFunction, type EquilibriumRate, type EquilibriumValues } from './equilibrium.js';
-import { prepareRotation, rotate, rotationSlots, takesPlainStep, type RotationForm } from './rotation.js';
+import {
+  prepareRotation,
+  rotate,
+  rotationSlots,
+  takesPlainStep,
+  type RotationForm,
+} from './rotation.js';
 import { momentumDirection } from './sgd-momentum.js';
 
 export type RotationalForm = Pick<RotationForm, 'zeroMean' | 'perNeuron'> & {
@@ -24,9 +38,14 @@ type Inner = {
   readonly slots: Readonly<Record<string, DeviceDomain>>;
   readonly roles: Roles;
   /** Its scalars; the plain step of a neuron without a norm is w <- w - (plainDecay w + plainStep u). */
-  readonly host: (values: HostValues) => Record<string, number> & { readonly plainDecay: number; readonly plainStep: number };
+  readonly host: (
+    values: HostValues,
+  ) => Record<string, number> & { readonly plainDecay: number; readonly plainStep: number };
   /** Its direction, without learning rate and weight decay, and its new slots. */
-  readonly direction: (values: Record<string, Expression>, s: Values) => { readonly u: Expression; readonly slots: Record<string, Expression> };
+  readonly direction: (
+    values: Record<string, Expression>,
+    s: Values,
+  ) => { readonly u: Expression; readonly slots: Record<string, Expression> };
   readonly betas: (values: HostValues) => { readonly beta1: number; readonly beta2: number };
 };
 
@@ -50,7 +69,10 @@ const rotational = (form: RotationalForm, inner: Inner): Rule => {
     update: (values: Record<string, Expression>, s: Values) => {
       const { u, slots } = inner.direction(values, s);
       const { w, norm, energy } = values;
-      return { ...rotate(form, { w, u, norm, energy }, s, { epsilon: rotationalEpsilon }), ...slots };
+      return {
+        ...rotate(form, { w, u, norm, energy }, s, { epsilon: rotationalEpsilon }),
+        ...slots,
+      };
     },
   });
 };
@@ -65,7 +87,10 @@ export const rotationalAdamW = (form: RotationalForm): Rule =>
       return { ...adam, plainDecay: adam.decay, plainStep: values.learningRate };
     },
     direction: (values, s) => {
-      const { direction, ...slots } = adamDirection(values as Parameters<typeof adamDirection>[0], s);
+      const { direction, ...slots } = adamDirection(
+        values as Parameters<typeof adamDirection>[0],
+        s,
+      );
       return { u: mul(s.directionScale, direction), slots };
     },
     betas: ({ beta1, beta2 }) => ({ beta1, beta2 }),
@@ -76,7 +101,12 @@ export const rotationalSGDM = (form: RotationalForm, nesterov: boolean): Rule =>
     name: nesterov ? 'rotationalSGDNesterov' : 'rotationalSGDM',
     slots: { m: 'element' },
     roles: { momentum: 'm' },
-    host: ({ momentum, learningRate, weightDecay }) => ({ momentum, weightDecay, plainDecay: 0, plainStep: learningRate }),
+    host: ({ momentum, learningRate, weightDecay }) => ({
+      momentum,
+      weightDecay,
+      plainDecay: 0,
+      plainStep: learningRate,
+    }),
     direction: ({ w, g, m, norm }, s) => {
       // Only neurons that do not rotate decay, and SGD does so through its gradient. A choice between elements: a decay for
       // each neuron would have to be there before the first sweep.
@@ -92,7 +122,12 @@ export const rotationalLion = (form: RotationalForm): Rule =>
     name: 'rotationalLion',
     slots: { m: 'element' },
     roles: { momentum: 'm', momentumDecay: 'beta2' },
-    host: ({ beta1, beta2, learningRate, weightDecay }) => ({ beta1, beta2, plainDecay: learningRate * weightDecay, plainStep: learningRate }),
+    host: ({ beta1, beta2, learningRate, weightDecay }) => ({
+      beta1,
+      beta2,
+      plainDecay: learningRate * weightDecay,
+      plainStep: learningRate,
+    }),
     direction: ({ g, m }, s) => ({ u: sign(mix(m, g, s.beta1)), slots: { m: mix(m, g, s.beta2) } }),
     betas: ({ beta1, beta2 }) => ({ beta1, beta2 }),
   });

@@ -9,7 +9,23 @@
  * the powers of the gradient, S + N, and of its bias-corrected momentum, S + kappa_t N, both averaged over steps;
  *   kappa_t = (1 - beta) / (1 + beta) (1 + beta^t) / (1 - beta^t).
  */
-import { add, div, equal, less, maximum, minimum, mix, mul, select, sqrt, square, sub, tensorSum, type Expression, type Operand } from '../compiler/expression.js';
+import {
+  add,
+  div,
+  equal,
+  less,
+  maximum,
+  minimum,
+  mix,
+  mul,
+  select,
+  sqrt,
+  square,
+  sub,
+  tensorSum,
+  type Expression,
+  type Operand,
+} from '../compiler/expression.js';
 import { biasCorrection } from './bias-correction.js';
 import type { Correction } from './correction.js';
 import { noiseShare } from './noise-share.js';
@@ -26,13 +42,24 @@ export type RRCForm = {
 };
 
 /** Running means of the two powers, of their weights, and of the weights times 1 - kappa; the factor that they give, 0 before the first step. */
-const slots = { gradientPower: 'tensor', momentumPower: 'tensor', powerWeight: 'tensor', noiseWeight: 'tensor', rrcFactor: 'tensor' } as const;
+const slots = {
+  gradientPower: 'tensor',
+  momentumPower: 'tensor',
+  powerWeight: 'tensor',
+  noiseWeight: 'tensor',
+  rrcFactor: 'tensor',
+} as const;
 
 /** Below this the powers have no information yet: kappa_1 = 1. */
 const noInformation = 1e-6;
 
 /** The correction from the powers of each variable's gradient and momentum. */
-export const estimatedRRC = ({ batchSize, minimum: smallest, start, immediate }: RRCForm): Correction => ({
+export const estimatedRRC = ({
+  batchSize,
+  minimum: smallest,
+  start,
+  immediate,
+}: RRCForm): Correction => ({
   slots,
   host: ({ count }, beta) => ({
     rrcDecay: beta,
@@ -44,15 +71,26 @@ export const estimatedRRC = ({ batchSize, minimum: smallest, start, immediate }:
   }),
   correct({ g, momentum, ...old }, s) {
     const power = tensorSum(square(g));
-    const known = (before: Expression, next: Operand): Expression => select(equal(power, 0), before, mix(before, next, s.rrcDecay));
+    const known = (before: Expression, next: Operand): Expression =>
+      select(equal(power, 0), before, mix(before, next, s.rrcDecay));
     const gradientPower = known(old.gradientPower, power);
-    const momentumPower = known(old.momentumPower, mul(s.rrcMomentumScale, tensorSum(square(momentum))));
+    const momentumPower = known(
+      old.momentumPower,
+      mul(s.rrcMomentumScale, tensorSum(square(momentum))),
+    );
     const powerWeight = known(old.powerWeight, 1);
     const noiseWeight = known(old.noiseWeight, s.rrcNoiseShare);
-    const estimate = div(mul(sub(gradientPower, momentumPower), powerWeight), mul(gradientPower, noiseWeight));
+    const estimate = div(
+      mul(sub(gradientPower, momentumPower), powerWeight),
+      mul(gradientPower, noiseWeight),
+    );
     const noise = minimum(maximum(estimate, 0), 1);
     const factor = sqrt(add(noise, mul(sub(1, noise), s.rrcInverseBatch)));
-    const rrcFactor = select(less(noInformation, noiseWeight), maximum(factor, s.rrcMinimum), s.rrcStart);
+    const rrcFactor = select(
+      less(noInformation, noiseWeight),
+      maximum(factor, s.rrcMinimum),
+      s.rrcStart,
+    );
     return {
       scale: immediate
         ? (x) => mul(rrcFactor, x)
@@ -68,7 +106,11 @@ export const givenRRC = ({ batchSize, minimum: smallest, start }: RRCForm): Corr
   slots: {},
   host({ rrcSignalToNoise }) {
     const noise = 1 / (1 + rrcSignalToNoise);
-    return { rrcFactor: Number.isNaN(noise) ? start : Math.max(Math.sqrt(noise + (1 - noise) / batchSize), smallest) };
+    return {
+      rrcFactor: Number.isNaN(noise)
+        ? start
+        : Math.max(Math.sqrt(noise + (1 - noise) / batchSize), smallest),
+    };
   },
   correct: (_, s) => ({ scale: (x) => mul(s.rrcFactor, x), slots: {} }),
 });

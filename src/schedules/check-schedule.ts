@@ -46,18 +46,49 @@ function fail(law: string, what: string): never {
   throw new Error(`${owner}: ${law} is broken, ${what}`);
 }
 
-function checkLaws({ steps = [0, 1000], bounds = {}, monotone, continuity, values = [], roundTrip }: ScheduleLaws): void {
-  check(Array.isArray(steps) && steps.length === 2, owner, 'steps', 'be an array of the first and the last step', steps);
+function checkLaws({
+  steps = [0, 1000],
+  bounds = {},
+  monotone,
+  continuity,
+  values = [],
+  roundTrip,
+}: ScheduleLaws): void {
+  check(
+    Array.isArray(steps) && steps.length === 2,
+    owner,
+    'steps',
+    'be an array of the first and the last step',
+    steps,
+  );
   checkCount(owner, 'first of steps', steps[0]);
   checkCount(owner, 'last of steps', steps[1], steps[0]);
   checkNames(owner, bounds, ['min', 'max']);
   for (const side of ['min', 'max'] as const) {
     if (bounds[side] !== undefined) checkNumber(owner, side, bounds[side], '(-Infinity, Infinity)');
   }
-  check([undefined, 'increasing', 'decreasing'].includes(monotone), owner, 'monotone', "be 'increasing' or 'decreasing'", monotone);
+  check(
+    [undefined, 'increasing', 'decreasing'].includes(monotone),
+    owner,
+    'monotone',
+    "be 'increasing' or 'decreasing'",
+    monotone,
+  );
   if (continuity !== undefined) checkNumber(owner, 'continuity', continuity, '[0, Infinity)');
-  check([undefined, true, false].includes(roundTrip), owner, 'roundTrip', 'be true or false', roundTrip);
-  check(Array.isArray(values) && values.every(Array.isArray), owner, 'values', 'be an array of [step, value]', values);
+  check(
+    [undefined, true, false].includes(roundTrip),
+    owner,
+    'roundTrip',
+    'be true or false',
+    roundTrip,
+  );
+  check(
+    Array.isArray(values) && values.every(Array.isArray),
+    owner,
+    'values',
+    'be an array of [step, value]',
+    values,
+  );
   for (const [step, value] of values) {
     checkCount(owner, 'step of values', step);
     checkNumber(owner, `value at step ${step}`, value, '(-Infinity, Infinity)');
@@ -67,10 +98,12 @@ function checkLaws({ steps = [0, 1000], bounds = {}, monotone, continuity, value
 function checkRoundTrip({ spec }: Schedule, values: readonly number[], first: number): void {
   const json = JSON.stringify(spec);
   const again = scheduleFrom(JSON.parse(json));
-  if (JSON.stringify(again.spec) !== json) fail('roundTrip', `the spec ${json} came back as ${JSON.stringify(again.spec)}`);
+  if (JSON.stringify(again.spec) !== json)
+    fail('roundTrip', `the spec ${json} came back as ${JSON.stringify(again.spec)}`);
   for (const [index, value] of values.entries()) {
     const back = again(first + index);
-    if (back !== value) fail('roundTrip', `step ${first + index} gives ${value}, and ${back} after JSON`);
+    if (back !== value)
+      fail('roundTrip', `step ${first + index} gives ${value}, and ${back} after JSON`);
   }
 }
 
@@ -90,11 +123,19 @@ function checkRoundTrip({ spec }: Schedule, values: readonly number[], first: nu
  * const rate = (step) => 0.5 / Math.sqrt(step + 1);
  * checkSchedule(rate, { steps: [0, 99], bounds: { min: 0.05, max: 0.5 }, monotone: 'decreasing', values: [[0, 0.5]] }).max; // 0.5
  */
-export function checkSchedule(schedule: Schedule | ((step: number) => number), laws: ScheduleLaws = {}): ScheduleReport {
+export function checkSchedule(
+  schedule: Schedule | ((step: number) => number),
+  laws: ScheduleLaws = {},
+): ScheduleReport {
   check(typeof schedule === 'function', owner, 'schedule', 'be a function of the step', schedule);
   checkNames(owner, laws, ['steps', 'bounds', 'monotone', 'continuity', 'values', 'roundTrip']);
   checkLaws(laws);
-  const { steps: [first, last] = [0, 1000], bounds: { min = -Infinity, max = Infinity } = {}, monotone, continuity = Infinity } = laws;
+  const {
+    steps: [first, last] = [0, 1000],
+    bounds: { min = -Infinity, max = Infinity } = {},
+    monotone,
+    continuity = Infinity,
+  } = laws;
 
   const values: number[] = [];
   for (let step = first; step <= last; step++) {
@@ -103,13 +144,25 @@ export function checkSchedule(schedule: Schedule | ((step: number) => number), l
     if (value < min) fail('bounds', `step ${step} gives ${value}, below the min of ${min}`);
     if (value > max) fail('bounds', `step ${step} gives ${value}, above the max of ${max}`);
     const before = values.at(-1);
-    if (before !== undefined && (monotone === 'increasing' ? value < before : monotone === 'decreasing' && value > before)) {
-      fail('monotone', `not ${monotone} from step ${step - 1} to ${step}: ${before}, then ${value}`);
+    if (
+      before !== undefined &&
+      (monotone === 'increasing' ? value < before : monotone === 'decreasing' && value > before)
+    ) {
+      fail(
+        'monotone',
+        `not ${monotone} from step ${step - 1} to ${step}: ${before}, then ${value}`,
+      );
     }
     values.push(value);
   }
 
-  const report = { steps: values.length, min: Infinity, max: -Infinity, largestJump: 0, largestJumpStep: first };
+  const report = {
+    steps: values.length,
+    min: Infinity,
+    max: -Infinity,
+    largestJump: 0,
+    largestJumpStep: first,
+  };
   let change = 0;
   for (const [index, value] of values.entries()) {
     report.min = Math.min(report.min, value);
@@ -119,15 +172,20 @@ export function checkSchedule(schedule: Schedule | ((step: number) => number), l
       report.largestJumpStep = first + index;
     }
   }
-  if (change > 0) report.largestJump = change / Math.max(Math.abs(report.min), Math.abs(report.max));
+  if (change > 0)
+    report.largestJump = change / Math.max(Math.abs(report.min), Math.abs(report.max));
   if (report.largestJump > continuity) {
     const step = report.largestJumpStep;
-    fail('continuity', `a jump of ${report.largestJump} from step ${step - 1} to ${step}, ${values[step - 1 - first]} to ${values[step - first]}, above ${continuity}`);
+    fail(
+      'continuity',
+      `a jump of ${report.largestJump} from step ${step - 1} to ${step}, ${values[step - 1 - first]} to ${values[step - first]}, above ${continuity}`,
+    );
   }
 
   for (let step = last; step >= first; step--) {
     const again = schedule(step);
-    if (again !== values[step - first]) fail('pure', `step ${step} gave ${values[step - first]}, and ${again} when asked again`);
+    if (again !== values[step - first])
+      fail('pure', `step ${step} gave ${values[step - first]}, and ${again} when asked again`);
   }
   for (const [step, wanted] of laws.values ?? []) {
     const value = schedule(step);

@@ -7,7 +7,11 @@ import { checkAmount, frozenCopy, schedule, type Schedule, type ScheduleSpec } f
 export type SequencePart = { schedule: Schedule; steps: number };
 
 /** {@link sequence} as plain JSON. */
-export type SequenceSpec = { kind: 'sequence'; parts: { schedule: ScheduleSpec; steps: number }[]; last: ScheduleSpec };
+export type SequenceSpec = {
+  kind: 'sequence';
+  parts: { schedule: ScheduleSpec; steps: number }[];
+  last: ScheduleSpec;
+};
 
 /** {@link scale} as plain JSON. */
 export type ScaleSpec = { kind: 'scale'; schedule: ScheduleSpec; factor: number };
@@ -17,7 +21,13 @@ export type ProductSpec = { kind: 'product'; schedules: ScheduleSpec[] };
 
 function checkIsSchedule(owner: string, option: string, value: unknown): asserts value is Schedule {
   const spec: unknown = typeof value === 'function' && (value as Partial<Schedule>).spec;
-  check(typeof spec === 'object' && spec !== null, owner, option, 'be a schedule (a function of the step with a spec)', value);
+  check(
+    typeof spec === 'object' && spec !== null,
+    owner,
+    option,
+    'be a schedule (a function of the step with a spec)',
+    value,
+  );
 }
 
 /**
@@ -47,7 +57,11 @@ export function sequence(...parts: [...SequencePart[], Schedule]): Schedule {
   // A copy: the caller's objects may change later.
   const runs = earlier.map(({ schedule, steps }) => ({ schedule, steps }));
   return schedule(
-    frozenCopy({ kind: 'sequence', parts: runs.map(({ schedule, steps }) => ({ schedule: schedule.spec, steps })), last: last.spec }),
+    frozenCopy({
+      kind: 'sequence',
+      parts: runs.map(({ schedule, steps }) => ({ schedule: schedule.spec, steps })),
+      last: last.spec,
+    }),
     (step) => {
       for (const { schedule, steps } of runs) {
         if (step < steps) return schedule(step);
@@ -75,7 +89,10 @@ export function sequence(...parts: [...SequencePart[], Schedule]): Schedule {
 export function scale(inner: Schedule, factor: number): Schedule {
   checkIsSchedule('scale', 'schedule', inner);
   checkAmount('scale', 'factor', factor);
-  return schedule(frozenCopy({ kind: 'scale', schedule: inner.spec, factor }), (step) => factor * inner(step));
+  return schedule(
+    frozenCopy({ kind: 'scale', schedule: inner.spec, factor }),
+    (step) => factor * inner(step),
+  );
 }
 
 /**
@@ -94,8 +111,10 @@ export function scale(inner: Schedule, factor: number): Schedule {
  */
 export function product(...schedules: Schedule[]): Schedule {
   check(schedules.length > 0, 'product', 'schedules', 'be at least one schedule', 'none');
-  for (const [index, each] of schedules.entries()) checkIsSchedule('product', `schedule ${index}`, each);
-  return schedule(frozenCopy({ kind: 'product', schedules: schedules.map((each) => each.spec) }), (step) =>
-    schedules.reduce((value, each) => value * each(step), 1),
+  for (const [index, each] of schedules.entries())
+    checkIsSchedule('product', `schedule ${index}`, each);
+  return schedule(
+    frozenCopy({ kind: 'product', schedules: schedules.map((each) => each.spec) }),
+    (step) => schedules.reduce((value, each) => value * each(step), 1),
   );
 }

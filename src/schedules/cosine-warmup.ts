@@ -19,4 +19,7 @@ export type CosineWarmupSpec = { kind: 'cosineWarmup' } & Required<WarmupOptions
  * const rate = cosineWarmup({ peak: 1, warmupSteps: 4 });
  * [0, 1, 2, 3].map((step) => rate(step).toFixed(3)); // ['0.146', '0.500', '0.854', '1.000']
  */
-export const cosineWarmup: (options: WarmupOptions) => Schedule = /* @__PURE__ */ warmup('cosineWarmup', cosine);
+export const cosineWarmup: (options: WarmupOptions) => Schedule = /* @__PURE__ */ warmup(
+  'cosineWarmup',
+  cosine,
+);

@@ -44,11 +44,19 @@ const kind = 'exponentialWarmup';
  */
 export function exponentialWarmup(options: ExponentialWarmupOptions): Schedule {
   checkNames(kind, options, ['peak', 'rate', 'warmupSteps', 'timeConstant']);
-  const { peak, rate, warmupSteps, timeConstant } = options as { peak: number; rate?: number; warmupSteps?: number; timeConstant?: number };
+  const { peak, rate, warmupSteps, timeConstant } = options as {
+    peak: number;
+    rate?: number;
+    warmupSteps?: number;
+    timeConstant?: number;
+  };
   checkAmount(kind, 'peak', peak);
   check(
     (rate === undefined) === (warmupSteps !== undefined || timeConstant !== undefined),
-    kind, 'either rate or warmupSteps and timeConstant', 'be given', [rate, warmupSteps, timeConstant],
+    kind,
+    'either rate or warmupSteps and timeConstant',
+    'be given',
+    [rate, warmupSteps, timeConstant],
   );
   if (rate !== undefined) {
     checkNumber(kind, 'rate', rate, '(0, Infinity)');

@@ -1,10 +1,22 @@
 /** Pure functions of the step: warmups, cooldowns and their combinations. Imports no tfjs. */
 
 export { checkSchedule, type ScheduleLaws, type ScheduleReport } from './check-schedule.js';
-export { product, scale, sequence, type ProductSpec, type ScaleSpec, type SequencePart, type SequenceSpec } from './combine.js';
+export {
+  product,
+  scale,
+  sequence,
+  type ProductSpec,
+  type ScaleSpec,
+  type SequencePart,
+  type SequenceSpec,
+} from './combine.js';
 export { constant, type ConstantSpec } from './constant.js';
 export { cosineWarmup, type CosineWarmupSpec } from './cosine-warmup.js';
-export { exponentialWarmup, type ExponentialWarmupOptions, type ExponentialWarmupSpec } from './exponential-warmup.js';
+export {
+  exponentialWarmup,
+  type ExponentialWarmupOptions,
+  type ExponentialWarmupSpec,
+} from './exponential-warmup.js';
 export { linearWarmup, type LinearWarmupSpec } from './linear-warmup.js';
 export { ramp, type RampOptions, type RampSpec } from './ramp.js';
 export type { Schedule, ScheduleSpec } from './schedule.js';

@@ -18,4 +18,7 @@ export type LinearWarmupSpec = { kind: 'linearWarmup' } & Required<WarmupOptions
  * const rate = linearWarmup({ peak: 1, warmupSteps: 4 });
  * [0, 1, 2, 3, 4].map(rate); // [0.25, 0.5, 0.75, 1, 1]
  */
-export const linearWarmup: (options: WarmupOptions) => Schedule = /* @__PURE__ */ warmup('linearWarmup', (x) => x);
+export const linearWarmup: (options: WarmupOptions) => Schedule = /* @__PURE__ */ warmup(
+  'linearWarmup',
+  (x) => x,
+);

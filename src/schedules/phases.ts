@@ -4,10 +4,20 @@ import { mix } from './mix.js';
 import type { UnitFunction } from './shapes.js';
 
 /** The boundaries and heights of the four phases; the caller has checked them. */
-export type Phases = { peak: number; floor: number; warmupSteps: number; cooldownSteps: number; totalSteps: number };
+export type Phases = {
+  peak: number;
+  floor: number;
+  warmupSteps: number;
+  cooldownSteps: number;
+  totalSteps: number;
+};
 
 /** The floor belongs to the cooldown alone: the warmup starts from 0, and nothing falls below the floor only to jump back up to it. */
-export function phases({ peak, floor, warmupSteps, cooldownSteps, totalSteps }: Phases, rise: UnitFunction, fall: UnitFunction): (step: number) => number {
+export function phases(
+  { peak, floor, warmupSteps, cooldownSteps, totalSteps }: Phases,
+  rise: UnitFunction,
+  fall: UnitFunction,
+): (step: number) => number {
   const cooldownStart = totalSteps - cooldownSteps;
   return (step) => {
     if (step < warmupSteps) return mix(0, peak, rise((step + 1) / warmupSteps));
@@ -18,4 +28,5 @@ export function phases({ peak, floor, warmupSteps, cooldownSteps, totalSteps }: 
 }
 
 /** The whole part of `fraction` of `total`, forgiving the rounding error of .29 * 100 = 28.999999999999996. */
-export const stepsOf = (fraction: number, total: number): number => Math.floor(fraction * total * (1 + Number.EPSILON));
+export const stepsOf = (fraction: number, total: number): number =>
+  Math.floor(fraction * total * (1 + Number.EPSILON));

@@ -58,8 +58,12 @@ export function ramp(options: RampOptions): Schedule {
   const spec = frozenCopy({ kind, ...options } as RampSpec);
   if (phase === 'in') {
     const unit = unitFunction(kind, 'shape', shape, phase, from, to);
-    return schedule(spec, (step) => (step + 1 < steps ? mix(from, to, unit((step + 1) / steps)) : to));
+    return schedule(spec, (step) =>
+      step + 1 < steps ? mix(from, to, unit((step + 1) / steps)) : to,
+    );
   }
   const unit = unitFunction(kind, 'shape', shape, phase, to, from);
-  return schedule(spec, (step) => (step < steps ? mix(to, from, unit((steps - step) / steps)) : to));
+  return schedule(spec, (step) =>
+    step < steps ? mix(to, from, unit((steps - step) / steps)) : to,
+  );
 }

@@ -37,11 +37,20 @@ export type ScheduleSpec =
 export type Schedule = ((step: number) => number) & { readonly spec: ScheduleSpec };
 
 /** Throws unless `value` is a finite number in [0, most], and a whole one if `whole` is 1: the one check behind every option and step, for the sake of bytes. */
-export const checkAmount: (owner: string, option: string, value: unknown, whole?: 0 | 1, most?: number) => void = (owner, option, value: any, whole: any, most = Infinity) =>
+export const checkAmount: (
+  owner: string,
+  option: string,
+  value: unknown,
+  whole?: 0 | 1,
+  most?: number,
+) => void = (owner, option, value: any, whole: any, most = Infinity) =>
   check(
     // A remainder by 0 or undefined is NaN and thus no objection.
     Number.isFinite(value) && !(value < 0 || value > most || value % whole),
-    owner, option, `${whole ? 'be a whole number' : 'lie'} in [0, ${most}${most < Infinity ? ']' : ')'}`, value,
+    owner,
+    option,
+    `${whole ? 'be a whole number' : 'lie'} in [0, ${most}${most < Infinity ? ']' : ')'}`,
+    value,
   );
 
 /** Makes `at` a schedule: its steps checked, its description frozen. The caller freezes what lies deeper. */
@@ -56,4 +65,5 @@ export const schedule = (spec: ScheduleSpec, at: (step: number) => number): Sche
 };
 
 /** A copy of plain JSON that neither its giver nor anyone else can change. */
-export const frozenCopy = <T>(json: T): T => JSON.parse(JSON.stringify(json), (_, value) => Object.freeze(value)) as T;
+export const frozenCopy = <T>(json: T): T =>
+  JSON.parse(JSON.stringify(json), (_, value) => Object.freeze(value)) as T;

@@ -2,7 +2,16 @@
 
 import { check, checkNames, checkNumber } from '../check.js';
 import {
-  cosine, exponential, linear, loweredLinear, mirrorCosine, oneMinusSqrt, oneMinusSquare, power, sqrtOfRemaining, squareOfRemaining,
+  cosine,
+  exponential,
+  linear,
+  loweredLinear,
+  mirrorCosine,
+  oneMinusSqrt,
+  oneMinusSquare,
+  power,
+  sqrtOfRemaining,
+  squareOfRemaining,
   type UnitFunction,
 } from './shapes.js';
 
@@ -40,10 +49,17 @@ export type WarmupShape =
  * - `{ kind: 'exponential', rate }` u = (e^(-rate x) - e^(-rate)) / (1 - e^(-rate)), down to any floor
  * - `'loweredLinear'` or `{ kind: 'loweredLinear', start }` u = start (1 - x), start .7 unless given: a jump at its first step
  */
-export type CooldownShape = WarmupShape | 'exponential' | 'loweredLinear' | { kind: 'loweredLinear'; start: number };
+export type CooldownShape =
+  WarmupShape | 'exponential' | 'loweredLinear' | { kind: 'loweredLinear'; start: number };
 
 const plain: Record<string, UnitFunction> = {
-  linear, cosine, mirrorCosine, oneMinusSqrt, oneMinusSquare, sqrtOfRemaining, squareOfRemaining,
+  linear,
+  cosine,
+  mirrorCosine,
+  oneMinusSqrt,
+  oneMinusSquare,
+  sqrtOfRemaining,
+  squareOfRemaining,
 };
 
 const parameters: Record<string, { name: string; interval: string }> = {
@@ -53,10 +69,24 @@ const parameters: Record<string, { name: string; interval: string }> = {
 };
 
 /** The unit function that `shape` names, for a phase whose value is `low` at u = 0 and `high` at u = 1. */
-export function unitFunction(owner: string, option: string, shape: CooldownShape, phase: Phase, low: number, high: number): UnitFunction {
-  const named: Record<string, unknown> = shape !== null && typeof shape === 'object' ? shape : { kind: shape };
+export function unitFunction(
+  owner: string,
+  option: string,
+  shape: CooldownShape,
+  phase: Phase,
+  low: number,
+  high: number,
+): UnitFunction {
+  const named: Record<string, unknown> =
+    shape !== null && typeof shape === 'object' ? shape : { kind: shape };
   const kind = named.kind as string;
-  const kinds = [...Object.keys(plain), 'geometric', 'power', 'exponential', ...(phase === 'out' ? ['loweredLinear'] : [])];
+  const kinds = [
+    ...Object.keys(plain),
+    'geometric',
+    'power',
+    'exponential',
+    ...(phase === 'out' ? ['loweredLinear'] : []),
+  ];
   check(kinds.includes(kind), owner, option, `be one of ${kinds.join(', ')}`, kind);
 
   const parameter = parameters[kind];
@@ -73,7 +103,13 @@ export function unitFunction(owner: string, option: string, shape: CooldownShape
     }
   }
   if (parameter || kind === 'geometric') {
-    check(low > 0 && high > 0, owner, option, `run between two values above 0 when it is '${kind}'`, [low, high]);
+    check(
+      low > 0 && high > 0,
+      owner,
+      option,
+      `run between two values above 0 when it is '${kind}'`,
+      [low, high],
+    );
     return exponential(Math.log(high) - Math.log(low));
   }
   return plain[kind];

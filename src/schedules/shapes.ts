@@ -46,4 +46,8 @@ export const exponential =
   (k: number): UnitFunction =>
   (x) =>
     // e^k overflows from k = 710, so a positive k is written with powers of e^-k.
-    k > 0 ? (Math.exp(k * (x - 1)) * Math.expm1(-k * x)) / Math.expm1(-k) : k < 0 ? Math.expm1(k * x) / Math.expm1(k) : x;
+    k > 0
+      ? (Math.exp(k * (x - 1)) * Math.expm1(-k * x)) / Math.expm1(-k)
+      : k < 0
+        ? Math.expm1(k * x) / Math.expm1(k)
+        : x;

@@ -14,7 +14,11 @@ import { wsd } from './wsd.js';
 
 // Omit on a union keeps only what its members share.
 type WithoutKind<Spec> = Spec extends unknown ? Omit<Spec, 'kind'> : never;
-type Makers = { [Kind in ScheduleSpec['kind']]: (options: WithoutKind<Extract<ScheduleSpec, { kind: Kind }>>) => Schedule };
+type Makers = {
+  [Kind in ScheduleSpec['kind']]: (
+    options: WithoutKind<Extract<ScheduleSpec, { kind: Kind }>>,
+  ) => Schedule;
+};
 
 const owner = 'scheduleFrom';
 
@@ -37,7 +41,10 @@ const makers: Makers = {
   sequence(options) {
     checkNames('sequence', options, ['parts', 'last']);
     checkList('parts of a sequence', options.parts);
-    return sequence(...options.parts.map((part) => ({ ...part, schedule: scheduleFrom(part?.schedule) })), scheduleFrom(options.last));
+    return sequence(
+      ...options.parts.map((part) => ({ ...part, schedule: scheduleFrom(part?.schedule) })),
+      scheduleFrom(options.last),
+    );
   },
   scale(options) {
     checkNames('scale', options, ['schedule', 'factor']);
@@ -65,6 +72,12 @@ const makers: Makers = {
 export function scheduleFrom(spec: ScheduleSpec): Schedule {
   check(typeof spec === 'object' && spec !== null, owner, 'spec', 'be an object with a kind', spec);
   const { kind, ...options } = spec;
-  check(Object.hasOwn(makers, kind), owner, 'kind', `be one of ${Object.keys(makers).join(', ')}`, kind);
+  check(
+    Object.hasOwn(makers, kind),
+    owner,
+    'kind',
+    `be one of ${Object.keys(makers).join(', ')}`,
+    kind,
+  );
   return (makers[kind] as (options: object) => Schedule)(options);
 }

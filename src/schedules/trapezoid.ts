@@ -56,7 +56,13 @@ export function trapezoid(options: TrapezoidOptions): Schedule {
   const cooldownSteps = stepsOf(cooldownFraction, totalSteps);
   check(
     warmupFraction + cooldownFraction <= 1 && warmupSteps + cooldownSteps <= totalSteps,
-    kind, 'warmupFraction + cooldownFraction', 'be at most 1', warmupFraction + cooldownFraction,
+    kind,
+    'warmupFraction + cooldownFraction',
+    'be at most 1',
+    warmupFraction + cooldownFraction,
   );
-  return schedule({ kind, ...options, cooldownFraction, floor }, phases({ peak, floor, warmupSteps, cooldownSteps, totalSteps }, linear, linear));
+  return schedule(
+    { kind, ...options, cooldownFraction, floor },
+    phases({ peak, floor, warmupSteps, cooldownSteps, totalSteps }, linear, linear),
+  );
 }

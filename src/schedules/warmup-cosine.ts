@@ -44,7 +44,16 @@ export function warmupCosine(options: WarmupCosineOptions): Schedule {
   checkAmount(kind, 'warmupSteps', warmupSteps, 1);
   checkAmount(kind, 'totalSteps', totalSteps, 1);
   checkAmount(kind, 'floor', floor, 0, peak);
-  check(warmupSteps <= totalSteps, kind, 'warmupSteps', `be at most totalSteps, ${totalSteps}`, warmupSteps);
+  check(
+    warmupSteps <= totalSteps,
+    kind,
+    'warmupSteps',
+    `be at most totalSteps, ${totalSteps}`,
+    warmupSteps,
+  );
   const cooldownSteps = totalSteps - warmupSteps;
-  return schedule({ kind, ...options, floor }, phases({ peak, floor, warmupSteps, cooldownSteps, totalSteps }, linear, cosine));
+  return schedule(
+    { kind, ...options, floor },
+    phases({ peak, floor, warmupSteps, cooldownSteps, totalSteps }, linear, cosine),
+  );
 }

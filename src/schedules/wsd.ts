@@ -64,18 +64,47 @@ const kind = 'wsd';
  * [0, 1, 5, 6, 7, 9, 10].map((step) => rate(step).toFixed(2)); // ['0.50', '1.00', '1.00', '1.00', '0.50', '0.13', '0.00']
  */
 export function wsd(options: WsdOptions): Schedule {
-  checkNames(kind, options, ['peak', 'totalSteps', 'warmupSteps', 'cooldownSteps', 'cooldownFraction', 'cooldown', 'warmup', 'floor']);
-  const { peak, totalSteps, warmupSteps, cooldownSteps: steps, cooldownFraction: fraction, cooldown = 'linear', warmup = 'linear', floor = 0 } =
-    options as WsdCommon & WsdShapes & { cooldownSteps?: number; cooldownFraction?: number };
+  checkNames(kind, options, [
+    'peak',
+    'totalSteps',
+    'warmupSteps',
+    'cooldownSteps',
+    'cooldownFraction',
+    'cooldown',
+    'warmup',
+    'floor',
+  ]);
+  const {
+    peak,
+    totalSteps,
+    warmupSteps,
+    cooldownSteps: steps,
+    cooldownFraction: fraction,
+    cooldown = 'linear',
+    warmup = 'linear',
+    floor = 0,
+  } = options as WsdCommon & WsdShapes & { cooldownSteps?: number; cooldownFraction?: number };
   checkAmount(kind, 'peak', peak);
   checkAmount(kind, 'totalSteps', totalSteps, 1);
   checkAmount(kind, 'warmupSteps', warmupSteps, 1);
   checkAmount(kind, 'floor', floor, 0, peak);
-  check((steps === undefined) !== (fraction === undefined), kind, 'cooldownSteps or cooldownFraction', 'be given, and not both', [steps, fraction]);
+  check(
+    (steps === undefined) !== (fraction === undefined),
+    kind,
+    'cooldownSteps or cooldownFraction',
+    'be given, and not both',
+    [steps, fraction],
+  );
   if (fraction === undefined) checkAmount(kind, 'cooldownSteps', steps, 1);
   else checkNumber(kind, 'cooldownFraction', fraction, '[0, 1]');
   const cooldownSteps = steps ?? stepsOf(fraction!, totalSteps);
-  check(warmupSteps + cooldownSteps <= totalSteps, kind, 'warmup and cooldown', `fit into totalSteps, ${totalSteps}`, `${warmupSteps} + ${cooldownSteps}`);
+  check(
+    warmupSteps + cooldownSteps <= totalSteps,
+    kind,
+    'warmup and cooldown',
+    `fit into totalSteps, ${totalSteps}`,
+    `${warmupSteps} + ${cooldownSteps}`,
+  );
   return schedule(
     frozenCopy({ kind, ...options, cooldown, warmup, floor }),
     phases(

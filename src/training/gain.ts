@@ -9,15 +9,34 @@ export type GainOptions = {
 };
 
 /** The shape in which one value a neuron broadcasts against the weight. */
-export function neuronShape(owner: string, { shape }: Tensor, neuronAxis: number | readonly number[] = Math.max(0, shape.length - 1)): { shape: number[]; neurons: number; fanInAxes: number[] } {
+export function neuronShape(
+  owner: string,
+  { shape }: Tensor,
+  neuronAxis: number | readonly number[] = Math.max(0, shape.length - 1),
+): { shape: number[]; neurons: number; fanInAxes: number[] } {
   const { neurons } = layoutOf(owner, shape, neuronAxis);
   const axes = new Set([neuronAxis].flat().map((axis) => (axis < 0 ? axis + shape.length : axis)));
-  return { shape: shape.map((length, axis) => (axes.has(axis) ? length : 1)), neurons, fanInAxes: [...shape.keys()].filter((axis) => !axes.has(axis)) };
+  return {
+    shape: shape.map((length, axis) => (axes.has(axis) ? length : 1)),
+    neurons,
+    fanInAxes: [...shape.keys()].filter((axis) => !axes.has(axis)),
+  };
 }
 
 /** One value a neuron, in the shape that broadcasts against the weight. */
-export function perNeuron(owner: string, name: string, value: Tensor, { shape, neurons }: { readonly shape: readonly number[]; readonly neurons: number }): Tensor {
-  check(value.size === neurons, owner, name, `have one value for each of the ${neurons} neurons`, value.shape);
+export function perNeuron(
+  owner: string,
+  name: string,
+  value: Tensor,
+  { shape, neurons }: { readonly shape: readonly number[]; readonly neurons: number },
+): Tensor {
+  check(
+    value.size === neurons,
+    owner,
+    name,
+    `have one value for each of the ${neurons} neurons`,
+    value.shape,
+  );
   return reshape(value, [...shape]);
 }
 

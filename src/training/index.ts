@@ -1,2 +1,6 @@
 export { gainedWeight, type GainOptions } from './gain.js';
-export { standardizedWeight, weightStd, type StandardizationOptions } from './weight-standardization.js';
+export {
+  standardizedWeight,
+  weightStd,
+  type StandardizationOptions,
+} from './weight-standardization.js';

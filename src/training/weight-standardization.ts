@@ -1,5 +1,17 @@
 /** Weight standardization with a gain: the forward pass sees weights of mean 0 and a chosen size. */
-import { add, div, maximum, mean, mul, reshape, sqrt, square, sub, tidy, type Tensor } from '@tensorflow/tfjs-core';
+import {
+  add,
+  div,
+  maximum,
+  mean,
+  mul,
+  reshape,
+  sqrt,
+  square,
+  sub,
+  tidy,
+  type Tensor,
+} from '@tensorflow/tfjs-core';
 import { check, checkNames, checkNumber } from '../check.js';
 import { neuronShape, perNeuron, type GainOptions } from './gain.js';
 
@@ -57,17 +69,33 @@ export type StandardizationOptions = GainOptions & {
  * const initialStd = weightStd(kernel);
  * const logits = (x) => tf.matMul(x, standardizedWeight(kernel, gain, { initialStd }));
  */
-export function standardizedWeight<T extends Tensor>(w: T, gain: Tensor, options: StandardizationOptions): T {
+export function standardizedWeight<T extends Tensor>(
+  w: T,
+  gain: Tensor,
+  options: StandardizationOptions,
+): T {
   const owner = 'standardizedWeight';
   checkNames(owner, options, ['initialStd', 'neuronAxis', 'epsilon']);
   const { initialStd, neuronAxis, epsilon = 1e-5 } = options;
   checkNumber(owner, 'epsilon', epsilon, '(0, Infinity)');
-  check(initialStd !== undefined && initialStd !== null, owner, 'initialStd', 'be a number or what weightStd gave', initialStd);
+  check(
+    initialStd !== undefined && initialStd !== null,
+    owner,
+    'initialStd',
+    'be a number or what weightStd gave',
+    initialStd,
+  );
   if (typeof initialStd === 'number') checkNumber(owner, 'initialStd', initialStd, '(0, Infinity)');
   const neurons = neuronShape(owner, w, neuronAxis);
   return tidy(() => {
     const { centred, std } = deviation(w, neurons.fanInAxes);
-    const size = typeof initialStd === 'number' ? initialStd : perNeuron(owner, 'initialStd', initialStd, neurons);
-    return mul(div(centred, add(std, epsilon)), mul(perNeuron(owner, 'gain', gain, neurons), size)) as T;
+    const size =
+      typeof initialStd === 'number'
+        ? initialStd
+        : perNeuron(owner, 'initialStd', initialStd, neurons);
+    return mul(
+      div(centred, add(std, epsilon)),
+      mul(perNeuron(owner, 'gain', gain, neurons), size),
+    ) as T;
   });
 }

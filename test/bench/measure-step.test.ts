@@ -3,7 +3,12 @@ import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AdamW, Lion } from '../../src/optimizers/index';
-import { bytesOfStep, measureStep, randomValues, timeSteps } from '../../src/optimizers/measure-step';
+import {
+  bytesOfStep,
+  measureStep,
+  randomValues,
+  timeSteps,
+} from '../../src/optimizers/measure-step';
 
 const options = { steps: 3, warmupSteps: 1 };
 
@@ -12,7 +17,12 @@ describe.each(['wasm', 'cpu'])('measureStep on %s', (backend) => {
 
   beforeAll(async () => {
     expect(await tf.setBackend(backend)).toBe(true);
-    variables = [tf.variable(tf.randomNormal([7, 5])), tf.variable(tf.randomNormal([13])), tf.variable(tf.zeros([0, 3])), tf.variable(tf.scalar(2))];
+    variables = [
+      tf.variable(tf.randomNormal([7, 5])),
+      tf.variable(tf.randomNormal([13])),
+      tf.variable(tf.zeros([0, 3])),
+      tf.variable(tf.scalar(2)),
+    ];
   });
   afterAll(() => tf.dispose(variables));
 
@@ -31,7 +41,11 @@ describe.each(['wasm', 'cpu'])('measureStep on %s', (backend) => {
   it('knows neither the slots nor the executor of a foreign optimizer', async () => {
     const optimizer = tf.train.adam(1e-3);
     const cost = await measureStep(optimizer, variables, options);
-    expect(cost).toMatchObject({ parameters: 49, gigabytesPerSecond: undefined, executorName: undefined });
+    expect(cost).toMatchObject({
+      parameters: 49,
+      gigabytesPerSecond: undefined,
+      executorName: undefined,
+    });
     optimizer.dispose();
   });
 
@@ -116,18 +130,44 @@ describe('bad input', () => {
     return [same, same];
   };
   it.each<[string, () => [unknown, unknown, unknown?]]>([
-    ['measureStep: optimizer must be a tf.Optimizer, got undefined', () => [undefined, [variable()]]],
-    ['measureStep: variables must be an array of at least one tf.Variable, got []', () => [optimizer(), []]],
+    [
+      'measureStep: optimizer must be a tf.Optimizer, got undefined',
+      () => [undefined, [variable()]],
+    ],
+    [
+      'measureStep: variables must be an array of at least one tf.Variable, got []',
+      () => [optimizer(), []],
+    ],
     ['measureStep: variables[0] must be a tf.Variable, got 3', () => [optimizer(), [3]]],
     ["measureStep: variables[0] must not be disposed, got 'w", () => [optimizer(), [disposed()]]],
-    ["measureStep: variables[1] must differ from those before it, got 'w", () => [optimizer(), twice()]],
-    ["measureStep: variable 'int': dtype must be 'float32', got 'int32'", () => [optimizer(), [tf.variable(tf.zeros([2], 'int32'), true, 'int')]]],
-    ['measureStep: variables must hold at least one number, got [[0]]', () => [optimizer(), [tf.variable(tf.zeros([0]))]]],
-    ['measureStep: steps must be a whole number of at least 1, got 0', () => [optimizer(), [variable()], { steps: 0 }]],
-    ['measureStep: warmupSteps must be a whole number of at least 0, got -1', () => [optimizer(), [variable()], { warmupSteps: -1 }]],
-    ["measureStep: unknown option 'rounds', allowed are steps, warmupSteps", () => [optimizer(), [variable()], { rounds: 3 }]],
+    [
+      "measureStep: variables[1] must differ from those before it, got 'w",
+      () => [optimizer(), twice()],
+    ],
+    [
+      "measureStep: variable 'int': dtype must be 'float32', got 'int32'",
+      () => [optimizer(), [tf.variable(tf.zeros([2], 'int32'), true, 'int')]],
+    ],
+    [
+      'measureStep: variables must hold at least one number, got [[0]]',
+      () => [optimizer(), [tf.variable(tf.zeros([0]))]],
+    ],
+    [
+      'measureStep: steps must be a whole number of at least 1, got 0',
+      () => [optimizer(), [variable()], { steps: 0 }],
+    ],
+    [
+      'measureStep: warmupSteps must be a whole number of at least 0, got -1',
+      () => [optimizer(), [variable()], { warmupSteps: -1 }],
+    ],
+    [
+      "measureStep: unknown option 'rounds', allowed are steps, warmupSteps",
+      () => [optimizer(), [variable()], { rounds: 3 }],
+    ],
   ])('%s', async (message, make) => {
     const [given, variables, settings] = make();
-    await expect(measureStep(given as tf.Optimizer, variables as tf.Variable[], settings as object)).rejects.toThrow(message);
+    await expect(
+      measureStep(given as tf.Optimizer, variables as tf.Variable[], settings as object),
+    ).rejects.toThrow(message);
   });
 });

@@ -19,16 +19,26 @@ async function open(path: string): Promise<void> {
   page = await browser.newPage();
   page.on('pageerror', ({ message }) => errors.push(message));
   page.on('crash', () => errors.push('the page crashed'));
-  page.on('console', (message) => { if (message.type() === 'warning') warnings.push(message.text()); });
+  page.on('console', (message) => {
+    if (message.type() === 'warning') warnings.push(message.text());
+  });
   await page.goto(server.origin + path);
 }
 
 /** Runs a check of page.ts in the open page. */
-function check<K extends keyof Checks>(name: K, ...args: Parameters<Checks[K]>): Promise<Awaited<ReturnType<Checks[K]>>> {
-  return page.evaluate(([name, args]) => {
-    const { run } = globalThis as unknown as { run: (name: string, ...args: unknown[]) => unknown };
-    return run(name, ...args);
-  }, [name, args] as const) as Promise<Awaited<ReturnType<Checks[K]>>>;
+function check<K extends keyof Checks>(
+  name: K,
+  ...args: Parameters<Checks[K]>
+): Promise<Awaited<ReturnType<Checks[K]>>> {
+  return page.evaluate(
+    ([name, args]) => {
+      const { run } = globalThis as unknown as {
+        run: (name: string, ...args: unknown[]) => unknown;
+      };
+      return run(name, ...args);
+    },
+    [name, args] as const,
+  ) as Promise<Awaited<ReturnType<Checks[K]>>>;
 }
 
 function largestDifference(a: Trained, b: Trained): number {
@@ -47,7 +57,7 @@ describe.skipIf(skipWebGPU)('in chromium', () => {
   });
   afterEach(async () => {
     await page?.close();
-    const found = [errors, errors = []][0];
+    const found = [errors, (errors = [])][0];
     warnings = [];
     if (found.length > 0) throw new Error(`uncaught in the page: ${found.join('\n')}`);
   });
@@ -57,17 +67,20 @@ describe.skipIf(skipWebGPU)('in chromium', () => {
     expect(await check('environment')).toEqual({ crossOriginIsolated: false, webgpu: true });
   });
 
-  it.each(['wasm', 'cpu'] as const)('trains on the %s backend with fused kernels, as Node does', async (backend) => {
-    await open('/');
-    const inPage = await check('train', backend);
-    expect(await tf.setBackend(backend)).toBe(true);
-    const inNode = await train();
-    expect(inPage).toMatchObject({ backend, executor: 'wasm' });
-    expect(inNode).toMatchObject({ backend, executor: 'wasm' });
-    expect(inPage.losses[4]).toBeLessThan(inPage.losses[0]);
-    expect(largestDifference(inPage, inNode)).toBeLessThanOrEqual(1e-6);
-    expect(warnings).toEqual([]);
-  });
+  it.each(['wasm', 'cpu'] as const)(
+    'trains on the %s backend with fused kernels, as Node does',
+    async (backend) => {
+      await open('/');
+      const inPage = await check('train', backend);
+      expect(await tf.setBackend(backend)).toBe(true);
+      const inNode = await train();
+      expect(inPage).toMatchObject({ backend, executor: 'wasm' });
+      expect(inNode).toMatchObject({ backend, executor: 'wasm' });
+      expect(inPage.losses[4]).toBeLessThan(inPage.losses[0]);
+      expect(largestDifference(inPage, inNode)).toBeLessThanOrEqual(1e-6);
+      expect(warnings).toEqual([]);
+    },
+  );
 
   it('falls back to tfjs operations where the page forbids WebAssembly, with one warning', async () => {
     await open('/no-wasm');
@@ -75,14 +88,20 @@ describe.skipIf(skipWebGPU)('in chromium', () => {
     const second = await check('train', 'cpu');
     expect(first).toMatchObject({ backend: 'cpu', executor: 'ops' });
     expect(second).toEqual(first);
-    expect(warnings.filter((text) => text.startsWith('tfjs-warmup:'))).toEqual([expect.stringContaining("'wasm-unsafe-eval'")]);
+    expect(warnings.filter((text) => text.startsWith('tfjs-warmup:'))).toEqual([
+      expect.stringContaining("'wasm-unsafe-eval'"),
+    ]);
     expect(await tf.setBackend('cpu')).toBe(true);
     expect(largestDifference(first, await train())).toBeLessThanOrEqual(1e-6);
   });
 
   it('runs tfjs on its webgpu backend', async () => {
     await open('/');
-    expect(await check('webgpu')).toEqual({ backend: 'webgpu', architecture: 'swiftshader', product: [19, 22, 43, 50] });
+    expect(await check('webgpu')).toEqual({
+      backend: 'webgpu',
+      architecture: 'swiftshader',
+      product: [19, 22, 43, 50],
+    });
   });
 
   it('trains on the webgpu backend with fused kernels, as on cpu', async () => {
@@ -97,6 +116,6 @@ describe.skipIf(skipWebGPU)('in chromium', () => {
   it('shows GPU errors that nothing catches', async () => {
     await open('/');
     await check('brokenShader');
-    expect([errors, errors = []][0].join()).toMatch(/GPU: .*WGSL/);
+    expect([errors, (errors = [])][0].join()).toMatch(/GPU: .*WGSL/);
   });
 });

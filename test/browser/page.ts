@@ -12,7 +12,8 @@ import { train, type Trained } from './steps';
 setWasmPaths('/wasm/');
 
 async function use(name: string): Promise<void> {
-  if (!(await tf.setBackend(name)) || tf.getBackend() !== name) throw new Error(`the ${name} backend does not start on this page`);
+  if (!(await tf.setBackend(name)) || tf.getBackend() !== name)
+    throw new Error(`the ${name} backend does not start on this page`);
 }
 
 const watched = new WeakSet<GPUDevice>();
@@ -21,7 +22,10 @@ const watched = new WeakSet<GPUDevice>();
 async function useWebGPU(): Promise<GPUDevice> {
   await use('webgpu');
   const { device } = tf.backend() as WebGPUBackend;
-  if (!watched.has(device)) device.addEventListener('uncapturederror', ({ error }) => reportError(new Error(`GPU: ${error.message}`)));
+  if (!watched.has(device))
+    device.addEventListener('uncapturederror', ({ error }) =>
+      reportError(new Error(`GPU: ${error.message}`)),
+    );
   watched.add(device);
   return device;
 }
@@ -36,10 +40,23 @@ export const checks = {
 
   async webgpu(): Promise<{ backend: string; architecture: string; product: number[] }> {
     const device = await useWebGPU();
-    const product = tf.matMul([[1, 2], [3, 4]], [[5, 6], [7, 8]]);
-    const values = [...await product.data()];
+    const product = tf.matMul(
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      [
+        [5, 6],
+        [7, 8],
+      ],
+    );
+    const values = [...(await product.data())];
     product.dispose();
-    return { backend: tf.getBackend(), architecture: device.adapterInfo.architecture, product: values };
+    return {
+      backend: tf.getBackend(),
+      architecture: device.adapterInfo.architecture,
+      product: values,
+    };
   },
 
   async trainOnWebGPU(): Promise<Trained> {

@@ -7,7 +7,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
-const html = '<!doctype html><meta charset="utf-8"><title>tfjs-warmup</title><link rel="icon" href="data:,"><script src="/page.js"></script>';
+const html =
+  '<!doctype html><meta charset="utf-8"><title>tfjs-warmup</title><link rel="icon" href="data:,"><script src="/page.js"></script>';
 
 /** The same page under headers that a test needs. */
 const pages: Record<string, Record<string, string>> = {
@@ -39,12 +40,19 @@ export async function serve(): Promise<Server> {
   const script = await bundle();
   const server = createServer(({ url = '/' }, response) => {
     const wasm = /^\/wasm\/([\w-]+\.wasm)$/.exec(url)?.[1];
-    if (pages[url]) response.writeHead(200, { 'content-type': 'text/html', ...pages[url] }).end(html);
-    else if (url === '/page.js') response.writeHead(200, { 'content-type': 'text/javascript' }).end(script);
-    else if (wasm) createReadStream(join(wasmFolder, wasm)).once('error', () => response.destroy()).pipe(response.setHeader('content-type', 'application/wasm'));
+    if (pages[url])
+      response.writeHead(200, { 'content-type': 'text/html', ...pages[url] }).end(html);
+    else if (url === '/page.js')
+      response.writeHead(200, { 'content-type': 'text/javascript' }).end(script);
+    else if (wasm)
+      createReadStream(join(wasmFolder, wasm))
+        .once('error', () => response.destroy())
+        .pipe(response.setHeader('content-type', 'application/wasm'));
     else response.writeHead(404).end();
   });
-  await new Promise<void>((resolve) => { server.listen(0, '127.0.0.1', resolve); });
+  await new Promise<void>((resolve) => {
+    server.listen(0, '127.0.0.1', resolve);
+  });
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     close() {

@@ -15,7 +15,11 @@ import { sgdMomentum } from '../../src/rules/sgd-momentum.js';
 const neurons = defineRule({
   name: 'neurons',
   slots: { n: 'neuron', t: 'tensor' },
-  update: ({ w, g, n }) => ({ w: sub(w, mul(g, add(n, neuronSum(mul(w, g))))), n: neuronSum(square(g)), t: tensorSum(square(g)) }),
+  update: ({ w, g, n }) => ({
+    w: sub(w, mul(g, add(n, neuronSum(mul(w, g))))),
+    n: neuronSum(square(g)),
+    t: tensorSum(square(g)),
+  }),
 });
 /** More values than one byte can number. */
 const long = defineRule({
@@ -28,22 +32,31 @@ const long = defineRule({
 });
 
 const plans = [
-  ...[adamW(), giAdam(), lion, sgdMomentum(false), sgdMomentum(true), neurons, long].flatMap((rule) => [planUpdate(rule, false), planUpdate(rule, true)]),
+  ...[adamW(), giAdam(), lion, sgdMomentum(false), sgdMomentum(true), neurons, long].flatMap(
+    (rule) => [planUpdate(rule, false), planUpdate(rule, true)],
+  ),
   clipByGlobalNorm(),
 ];
 
 describe('modules', () => {
-  it.each(plans.flatMap((plan) => (['columns', 'runs'] as Form[]).flatMap((form) => [false, true].map((shared) => [plan.name, form, shared, plan] as const))))(
-    '%s, %s, shared memory: %s',
-    (_, form, shared, plan) => {
-      const bytes = printWasm(plan, form, shared);
-      const module = new WebAssembly.Module(bytes);
-      expect(WebAssembly.Module.imports(module)).toEqual([{ module: 'env', name: 'memory', kind: 'memory' }]);
-      expect(WebAssembly.Module.exports(module)).toEqual([{ name: 'step', kind: 'function' }]);
-      const memory = new WebAssembly.Memory(shared ? { initial: 1, maximum: 65536, shared } : { initial: 1 });
-      expect(() => new WebAssembly.Instance(module, { env: { memory } })).not.toThrow();
-    },
-  );
+  it.each(
+    plans.flatMap((plan) =>
+      (['columns', 'runs'] as Form[]).flatMap((form) =>
+        [false, true].map((shared) => [plan.name, form, shared, plan] as const),
+      ),
+    ),
+  )('%s, %s, shared memory: %s', (_, form, shared, plan) => {
+    const bytes = printWasm(plan, form, shared);
+    const module = new WebAssembly.Module(bytes);
+    expect(WebAssembly.Module.imports(module)).toEqual([
+      { module: 'env', name: 'memory', kind: 'memory' },
+    ]);
+    expect(WebAssembly.Module.exports(module)).toEqual([{ name: 'step', kind: 'function' }]);
+    const memory = new WebAssembly.Memory(
+      shared ? { initial: 1, maximum: 65536, shared } : { initial: 1 },
+    );
+    expect(() => new WebAssembly.Instance(module, { env: { memory } })).not.toThrow();
+  });
 
   it('the kernel of AdamW stays small', () => {
     // 823 bytes when this was written, 862 with the factor of the gradient.
@@ -56,15 +69,28 @@ describe('modules', () => {
     expect(WebAssembly.validate(encodeModule([], wasm.i32Const(0), false))).toBe(false);
   });
 
-  it.each([[0, [0]], [127, [127]], [128, [128, 1]], [16256, [128, 127]], [65536, [128, 128, 4]], [4294967295, [255, 255, 255, 255, 15]]])('%i in LEB128', (value, bytes) => {
+  it.each([
+    [0, [0]],
+    [127, [127]],
+    [128, [128, 1]],
+    [16256, [128, 127]],
+    [65536, [128, 128, 4]],
+    [4294967295, [255, 255, 255, 255, 15]],
+  ])('%i in LEB128', (value, bytes) => {
     expect(unsigned(value)).toEqual(bytes);
   });
-  it.each([0, 63, 64, -64, -65, 8191, 8192, 65535, 65536, -2147483648, 2147483647])('the constant %i comes back', (value) => {
-    const memory = new WebAssembly.Memory({ initial: 1 });
-    // 0xbe takes the bits of an integer as a float32.
-    const body = [wasm.get(0), wasm.i32Const(value), 0xbe, wasm.f32Store(0)];
-    const { step } = new WebAssembly.Instance(new WebAssembly.Module(encodeModule([], body, false)), { env: { memory } }).exports as { step: (address: number) => void };
-    step(16);
-    expect(new Int32Array(memory.buffer)[4]).toBe(value);
-  });
+  it.each([0, 63, 64, -64, -65, 8191, 8192, 65535, 65536, -2147483648, 2147483647])(
+    'the constant %i comes back',
+    (value) => {
+      const memory = new WebAssembly.Memory({ initial: 1 });
+      // 0xbe takes the bits of an integer as a float32.
+      const body = [wasm.get(0), wasm.i32Const(value), 0xbe, wasm.f32Store(0)];
+      const { step } = new WebAssembly.Instance(
+        new WebAssembly.Module(encodeModule([], body, false)),
+        { env: { memory } },
+      ).exports as { step: (address: number) => void };
+      step(16);
+      expect(new Int32Array(memory.buffer)[4]).toBe(value);
+    },
+  );
 });

@@ -20,11 +20,16 @@ beforeEach(() => {
 afterEach(() => void vi.restoreAllMocks());
 
 /** Trains two optimizers and gives the weights. */
-async function train(options: { executor?: 'auto' | 'ops' } = {}): Promise<{ weights: Int32Array; names: string[] }> {
+async function train(
+  options: { executor?: 'auto' | 'ops' } = {},
+): Promise<{ weights: Int32Array; names: string[] }> {
   const { AdamW, Lion } = await freshLibrary();
   const v = numbersVariable([7, 3], 1);
   const names: string[] = [];
-  for (const optimizer of [new AdamW({ learningRate: 0.1, ...options }), new Lion({ learningRate: 0.01, ...options })]) {
+  for (const optimizer of [
+    new AdamW({ learningRate: 0.1, ...options }),
+    new Lion({ learningRate: 0.01, ...options }),
+  ]) {
     for (let i = 0; i < 5; i++) {
       const g = numbersTensor([7, 3], 10 + i);
       optimizer.applyGradients({ [v.name]: g });
@@ -44,7 +49,16 @@ function hideMemory(): void {
   const hide = (from: object, key: string) => {
     if (!(key in from)) return;
     const original = (from as Record<string, unknown>)[key];
-    const shown = key === 'asm' ? new Proxy({}, { get: (_, name) => (name === 'memory' ? undefined : Reflect.get(original as object, name)) }) : undefined;
+    const shown =
+      key === 'asm'
+        ? new Proxy(
+            {},
+            {
+              get: (_, name) =>
+                name === 'memory' ? undefined : Reflect.get(original as object, name),
+            },
+          )
+        : undefined;
     (from as Record<string, unknown>)[key] = shown;
     restore.push(() => ((from as Record<string, unknown>)[key] = original));
   };
@@ -55,17 +69,29 @@ const restore: (() => void)[] = [];
 afterEach(() => restore.splice(0).forEach((one) => one()));
 
 const obstacles: [string, string[], () => void, RegExp][] = [
-  ['no SIMD', ['wasm', 'cpu'], () => void vi.spyOn(WebAssembly, 'validate').mockReturnValue(false), /WebAssembly has no SIMD here/],
+  [
+    'no SIMD',
+    ['wasm', 'cpu'],
+    () => void vi.spyOn(WebAssembly, 'validate').mockReturnValue(false),
+    /WebAssembly has no SIMD here/,
+  ],
   [
     'compilation blocked by a content security policy',
     ['wasm', 'cpu'],
     () =>
       void vi.spyOn(WebAssembly, 'Module').mockImplementation(function () {
-        throw new WebAssembly.CompileError('WebAssembly.Module(): Wasm code generation disallowed by embedder');
+        throw new WebAssembly.CompileError(
+          'WebAssembly.Module(): Wasm code generation disallowed by embedder',
+        );
       }),
     /WebAssembly cannot be compiled here .*wasm-unsafe-eval.*disallowed by embedder/,
   ],
-  ['a wasm backend that does not show its memory', ['wasm'], hideMemory, /this build of the wasm backend does not show its memory/],
+  [
+    'a wasm backend that does not show its memory',
+    ['wasm'],
+    hideMemory,
+    /this build of the wasm backend does not show its memory/,
+  ],
   [
     'no WebAssembly at all',
     ['cpu'],
@@ -78,7 +104,11 @@ const obstacles: [string, string[], () => void, RegExp][] = [
   ],
 ];
 
-describe.each(obstacles.flatMap(([name, backends, obstruct, reason]) => backends.map((backend) => [name, backend, obstruct, reason] as const)))('%s, on %s', (_, backend, obstruct, reason) => {
+describe.each(
+  obstacles.flatMap(([name, backends, obstruct, reason]) =>
+    backends.map((backend) => [name, backend, obstruct, reason] as const),
+  ),
+)('%s, on %s', (_, backend, obstruct, reason) => {
   beforeEach(() => useBackend(backend));
 
   test('trains with operations, says so once, and to the same bits', async () => {
@@ -136,19 +166,24 @@ test('an obstacle that appears in mid-run takes the slots along', async () => {
 });
 
 describe('half precision', () => {
-  test.each(['AdamW', 'GIAdam'] as const)('%s: an epsilon that would be 0 is refused', async (name) => {
-    await useBackend('cpu');
-    vi.spyOn(tf.backend() as tf.KernelBackend, 'floatPrecision').mockReturnValue(16);
-    const library = await freshLibrary();
-    const v = numbersVariable([3], 1);
-    const g = numbersTensor([3], 2);
-    const make = (epsilon?: number) => new library[name]({ learningRate: 0.1, epsilon });
-    for (const epsilon of [undefined, 1e-8, 9.9e-5, 0]) {
-      expect(() => make(epsilon).applyGradients({ [v.name]: g })).toThrow(`${name}: epsilon must be at least 0.0001 on a backend of half precision, where it would be 0, got ${epsilon ?? 1e-8}`);
-    }
-    const before = bitsOf(v);
-    make(1e-4).applyGradients({ [v.name]: g });
-    expect(bitsOf(v)).not.toEqual(before);
-    tf.dispose([v, g]);
-  });
+  test.each(['AdamW', 'GIAdam'] as const)(
+    '%s: an epsilon that would be 0 is refused',
+    async (name) => {
+      await useBackend('cpu');
+      vi.spyOn(tf.backend() as tf.KernelBackend, 'floatPrecision').mockReturnValue(16);
+      const library = await freshLibrary();
+      const v = numbersVariable([3], 1);
+      const g = numbersTensor([3], 2);
+      const make = (epsilon?: number) => new library[name]({ learningRate: 0.1, epsilon });
+      for (const epsilon of [undefined, 1e-8, 9.9e-5, 0]) {
+        expect(() => make(epsilon).applyGradients({ [v.name]: g })).toThrow(
+          `${name}: epsilon must be at least 0.0001 on a backend of half precision, where it would be 0, got ${epsilon ?? 1e-8}`,
+        );
+      }
+      const before = bitsOf(v);
+      make(1e-4).applyGradients({ [v.name]: g });
+      expect(bitsOf(v)).not.toEqual(before);
+      tf.dispose([v, g]);
+    },
+  );
 });

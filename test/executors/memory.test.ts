@@ -4,8 +4,25 @@ import { runInNewContext } from 'node:vm';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { RuleOptimizer, type FusedOptimizer } from '../../src/optimizers/index.js';
-import { defineRule, div, mul, neuronSum, sqrt, square, sub, tensorSum } from '../../src/rules/index.js';
-import { blocksLeft, numbersTensor, numbersVariable, optimizers, stateOf, useBackend, wasmModule } from './tools.js';
+import {
+  defineRule,
+  div,
+  mul,
+  neuronSum,
+  sqrt,
+  square,
+  sub,
+  tensorSum,
+} from '../../src/rules/index.js';
+import {
+  blocksLeft,
+  numbersTensor,
+  numbersVariable,
+  optimizers,
+  stateOf,
+  useBackend,
+  wasmModule,
+} from './tools.js';
 
 const names = Object.keys(optimizers);
 const shapes = [[37], [16, 5], [], [3, 3, 2, 4]];
@@ -16,13 +33,18 @@ let optimizer: FusedOptimizer;
 let variables: tf.Variable[];
 let gradients: tf.Tensor[];
 
-function setUp(name: string, options: { executor?: 'auto' | 'ops'; clipNorm?: number } = {}, of: number[][] = shapes): void {
+function setUp(
+  name: string,
+  options: { executor?: 'auto' | 'ops'; clipNorm?: number } = {},
+  of: number[][] = shapes,
+): void {
   optimizer = optimizers[name]({ learningRate: 1e-3, ...options });
   variables = of.map((shape, i) => numbersVariable(shape, i));
   gradients = of.map((shape, i) => numbersTensor(shape, 100 + i));
 }
 
-const step = () => optimizer.applyGradients(variables.map(({ name }, i) => ({ name, tensor: gradients[i] })));
+const step = () =>
+  optimizer.applyGradients(variables.map(({ name }, i) => ({ name, tensor: gradients[i] })));
 
 function tearDown(): void {
   optimizer.dispose();
@@ -66,7 +88,8 @@ describe.each(['wasm', 'cpu'])('%s', (backend) => {
   test.each(names)('%s: 1000 steps add no tensor and no byte', (name) => {
     setUp(name, { clipNorm: 0.1 });
     const [memory] = recordMemories(step);
-    const bytes = () => (backend === 'wasm' ? wasmModule().HEAPU8.length : memory.deref()!.buffer.byteLength);
+    const bytes = () =>
+      backend === 'wasm' ? wasmModule().HEAPU8.length : memory.deref()!.buffer.byteLength;
     const before = { ...tf.memory(), heap: bytes() };
     for (let i = 0; i < 1000; i++) step();
     expect({ ...tf.memory(), heap: bytes() }).toEqual(before);
@@ -76,10 +99,14 @@ describe.each(['wasm', 'cpu'])('%s', (backend) => {
   test('a step with other variables, other orders and missing gradients adds nothing either', () => {
     setUp('AdamW', { clipNorm: 0.1 });
     const [memory] = recordMemories(step);
-    const bytes = () => (backend === 'wasm' ? wasmModule().HEAPU8.length : memory.deref()!.buffer.byteLength);
+    const bytes = () =>
+      backend === 'wasm' ? wasmModule().HEAPU8.length : memory.deref()!.buffer.byteLength;
     const before = { ...tf.memory(), heap: bytes() };
     for (let i = 0; i < 100; i++) {
-      const given = variables.map(({ name }, j) => ({ name, tensor: (i + j) % 3 ? gradients[j] : undefined }));
+      const given = variables.map(({ name }, j) => ({
+        name,
+        tensor: (i + j) % 3 ? gradients[j] : undefined,
+      }));
       optimizer.applyGradients(i % 2 ? given : given.map((_, j) => given[given.length - 1 - j]));
     }
     expect({ ...tf.memory(), heap: bytes() }).toEqual(before);
@@ -105,49 +132,60 @@ describe.each(['wasm', 'cpu'])('%s', (backend) => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test.each(['auto', 'ops'] as const)('dispose twice, and dispose of what never stepped (%s)', (executor) => {
-    const before = tf.memory().numTensors;
-    setUp('AdamW', { executor });
-    step();
-    optimizer.dispose();
-    tearDown();
-    setUp('AdamW', { executor });
-    tearDown();
-    expect(tf.memory().numTensors).toBe(before);
-  });
+  test.each(['auto', 'ops'] as const)(
+    'dispose twice, and dispose of what never stepped (%s)',
+    (executor) => {
+      const before = tf.memory().numTensors;
+      setUp('AdamW', { executor });
+      step();
+      optimizer.dispose();
+      tearDown();
+      setUp('AdamW', { executor });
+      tearDown();
+      expect(tf.memory().numTensors).toBe(before);
+    },
+  );
 
-  test.each(['auto', 'ops'] as const)('getWeights and setWeights leak nothing (%s)', async (executor) => {
-    const empty = tf.memory().numTensors;
-    setUp('AdamW', { executor });
-    step();
-    const before = tf.memory().numTensors;
-    await stateOf(optimizer);
-    expect(tf.memory().numTensors).toBe(before);
-    for (let i = 0; i < 3; i++) {
-      const saved = await optimizer.getWeights();
-      await optimizer.setWeights(saved);
-      // Loaded twice over without a step between: the copies of the first time must go.
-      await optimizer.setWeights(saved);
-      tf.dispose(saved.map(({ tensor }) => tensor));
+  test.each(['auto', 'ops'] as const)(
+    'getWeights and setWeights leak nothing (%s)',
+    async (executor) => {
+      const empty = tf.memory().numTensors;
+      setUp('AdamW', { executor });
+      step();
+      const before = tf.memory().numTensors;
       await stateOf(optimizer);
-      if (i < 2) step();
-      if (i < 2) expect(tf.memory().numTensors).toBe(before);
-    }
-    // State that no step has asked for goes with the optimizer.
-    tearDown();
-    expect(tf.memory().numTensors).toBe(empty);
-  });
+      expect(tf.memory().numTensors).toBe(before);
+      for (let i = 0; i < 3; i++) {
+        const saved = await optimizer.getWeights();
+        await optimizer.setWeights(saved);
+        // Loaded twice over without a step between: the copies of the first time must go.
+        await optimizer.setWeights(saved);
+        tf.dispose(saved.map(({ tensor }) => tensor));
+        await stateOf(optimizer);
+        if (i < 2) step();
+        if (i < 2) expect(tf.memory().numTensors).toBe(before);
+      }
+      // State that no step has asked for goes with the optimizer.
+      tearDown();
+      expect(tf.memory().numTensors).toBe(empty);
+    },
+  );
 
   test('a rule with sums and neuron slots adds nothing', () => {
     const rule = defineRule({
       name: 'normalized',
       slots: { m: 'element', energy: 'tensor' },
-      update: ({ w, g, m }, s) => ({ w: sub(w, mul(s.learningRate, div(g, sqrt(tensorSum(square(g)))))), m: sub(m, g), energy: tensorSum(square(w)) }),
+      update: ({ w, g, m }, s) => ({
+        w: sub(w, mul(s.learningRate, div(g, sqrt(tensorSum(square(g)))))),
+        m: sub(m, g),
+        energy: tensorSum(square(w)),
+      }),
     });
     setUp('AdamW');
     optimizer = new RuleOptimizer({ rule, learningRate: 0.01 });
     const [memory] = recordMemories(step);
-    const bytes = () => (backend === 'wasm' ? wasmModule().HEAPU8.length : memory.deref()!.buffer.byteLength);
+    const bytes = () =>
+      backend === 'wasm' ? wasmModule().HEAPU8.length : memory.deref()!.buffer.byteLength;
     const before = { ...tf.memory(), heap: bytes() };
     for (let i = 0; i < 100; i++) step();
     expect({ ...tf.memory(), heap: bytes() }).toEqual(before);
@@ -158,7 +196,10 @@ describe.each(['wasm', 'cpu'])('%s', (backend) => {
     const rule = defineRule({
       name: 'perNeuron',
       slots: { energy: 'neuron' },
-      update: ({ w, g, energy }, s) => ({ w: sub(w, mul(s.learningRate, g)), energy: mul(0.5, neuronSum(square(g))) && sub(energy, neuronSum(g)) }),
+      update: ({ w, g, energy }, s) => ({
+        w: sub(w, mul(s.learningRate, g)),
+        energy: mul(0.5, neuronSum(square(g))) && sub(energy, neuronSum(g)),
+      }),
     });
     setUp('AdamW');
     optimizer = new RuleOptimizer({ rule, learningRate: 0.01, executor: 'ops' });

@@ -3,7 +3,16 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { AdamW, RuleOptimizer } from '../../src/optimizers/index.js';
 import { defineRule, mul, sub } from '../../src/rules/index.js';
-import { bitsOf, numbers, numbersTensor, numbersVariable, optimizers, stateOf, stepWith, useBackend } from './tools.js';
+import {
+  bitsOf,
+  numbers,
+  numbersTensor,
+  numbersVariable,
+  optimizers,
+  stateOf,
+  stepWith,
+  useBackend,
+} from './tools.js';
 
 const shape = [13, 7];
 /** With a norm to clip by, a gradient is looked at before the weights are borrowed; without, after. */
@@ -127,7 +136,10 @@ describe.each([
     const view = g.reshape([91]);
     const before = bitsOf(g);
     const optimizer = new AdamW({ learningRate: 0.1, weightDecay: 0 });
-    optimizer.applyGradients([{ name: a.name, tensor: g }, { name: b.name, tensor: view }]);
+    optimizer.applyGradients([
+      { name: a.name, tensor: g },
+      { name: b.name, tensor: view },
+    ]);
     expect(bitsOf(a)).toEqual(bitsOf(b));
     expect(bitsOf(g)).toEqual(before);
     optimizer.dispose();
@@ -194,7 +206,11 @@ describe.each([
   });
 
   test('prepare copies a shared weight too', () => {
-    const rule = defineRule({ name: 'halved', prepare: ({ w }) => ({ w: mul(w, 0.5) }), update: ({ w, g }, s) => ({ w: sub(w, mul(s.learningRate, g)) }) });
+    const rule = defineRule({
+      name: 'halved',
+      prepare: ({ w }) => ({ w: mul(w, 0.5) }),
+      update: ({ w, g }, s) => ({ w: sub(w, mul(s.learningRate, g)) }),
+    });
     const x = numbersTensor(shape, 1);
     const v = tf.variable(x);
     const optimizer = new RuleOptimizer({ rule, learningRate: 0.1 });
@@ -260,26 +276,50 @@ describe('tf.setBackend in mid-run', () => {
     for (let i = 0; i < 12; i++) {
       await useBackend(backends[Math.floor((i * backends.length) / 12)]);
       // `b` misses steps, the first one after each switch among them: its slots move unused.
-      stepWith(optimizer, [a, gradient(100 + i)], ...(i % 4 ? [[b, numbersTensor([5], 200 + i)] as [tf.Variable, tf.Tensor]] : []));
+      stepWith(
+        optimizer,
+        [a, gradient(100 + i)],
+        ...(i % 4 ? [[b, numbersTensor([5], 200 + i)] as [tf.Variable, tf.Tensor]] : []),
+      );
       names.push(optimizer.executorName);
     }
-    const result = { a: bitsOf(a), b: bitsOf(b), state: await stateOf(optimizer), names: [...new Set(names)] };
+    const result = {
+      a: bitsOf(a),
+      b: bitsOf(b),
+      state: await stateOf(optimizer),
+      names: [...new Set(names)],
+    };
     optimizer.dispose();
     tf.dispose([a, b]);
     return result;
   }
 
-  test.each(Object.keys(optimizers))('%s: wasm, cpu, wasm equals wasm alone, bit for bit', async (name) => {
-    expect(await train(name, 'auto', ['wasm', 'cpu', 'wasm'])).toEqual(await train(name, 'auto', ['wasm']));
-  });
+  test.each(Object.keys(optimizers))(
+    '%s: wasm, cpu, wasm equals wasm alone, bit for bit',
+    async (name) => {
+      expect(await train(name, 'auto', ['wasm', 'cpu', 'wasm'])).toEqual(
+        await train(name, 'auto', ['wasm']),
+      );
+    },
+  );
 
-  test.each(Object.keys(optimizers))('%s: cpu, wasm, cpu equals cpu alone, bit for bit', async (name) => {
-    expect(await train(name, 'auto', ['cpu', 'wasm', 'cpu'])).toEqual(await train(name, 'auto', ['cpu']));
-  });
+  test.each(Object.keys(optimizers))(
+    '%s: cpu, wasm, cpu equals cpu alone, bit for bit',
+    async (name) => {
+      expect(await train(name, 'auto', ['cpu', 'wasm', 'cpu'])).toEqual(
+        await train(name, 'auto', ['cpu']),
+      );
+    },
+  );
 
-  test.each(Object.keys(optimizers))('%s, ops executor: wasm, cpu, wasm equals wasm alone', async (name) => {
-    expect(await train(name, 'ops', ['wasm', 'cpu', 'wasm'])).toEqual(await train(name, 'ops', ['wasm']));
-  });
+  test.each(Object.keys(optimizers))(
+    '%s, ops executor: wasm, cpu, wasm equals wasm alone',
+    async (name) => {
+      expect(await train(name, 'ops', ['wasm', 'cpu', 'wasm'])).toEqual(
+        await train(name, 'ops', ['wasm']),
+      );
+    },
+  );
 
   test('a switch and back between two steps moves the slots only when they are needed, and loses none', async () => {
     await useBackend('wasm');

@@ -1,7 +1,14 @@
 /** What the tests of executors and optimizers share. */
 import '@tensorflow/tfjs-backend-wasm';
 import * as tf from '@tensorflow/tfjs';
-import { AdamW, GIAdam, Lion, SGDMomentum, type CommonOptions, type FusedOptimizer } from '../../src/optimizers/index.js';
+import {
+  AdamW,
+  GIAdam,
+  Lion,
+  SGDMomentum,
+  type CommonOptions,
+  type FusedOptimizer,
+} from '../../src/optimizers/index.js';
 
 export const optimizers: Record<string, (options: CommonOptions) => FusedOptimizer> = {
   AdamW: (options) => new AdamW(options),
@@ -62,17 +69,23 @@ export function numbers(size: number, seed: number): Float32Array {
 }
 
 /** A tensor of such numbers; it owns its data. */
-export const numbersTensor = (shape: number[], seed: number): tf.Tensor => tf.tensor(numbers(tf.util.sizeFromShape(shape), seed), shape);
+export const numbersTensor = (shape: number[], seed: number): tf.Tensor =>
+  tf.tensor(numbers(tf.util.sizeFromShape(shape), seed), shape);
 
 let variables = 0;
 
 /** A variable of such numbers with a name of its own. */
-export function numbersVariable(shape: number[], seed: number, name = `variable${variables++}`): tf.Variable {
+export function numbersVariable(
+  shape: number[],
+  seed: number,
+  name = `variable${variables++}`,
+): tf.Variable {
   return tf.tidy(() => tf.variable(numbersTensor(shape, seed), true, name));
 }
 
 /** The bits of a float32 tensor: tells -0 from 0 and knows every NaN. */
-export const bitsOf = (tensor: tf.Tensor): Int32Array => new Int32Array((tensor.dataSync() as Float32Array).slice().buffer);
+export const bitsOf = (tensor: tf.Tensor): Int32Array =>
+  new Int32Array((tensor.dataSync() as Float32Array).slice().buffer);
 
 /** Applies one gradient tensor to one variable and frees it. */
 export function stepWith(optimizer: FusedOptimizer, ...updates: [tf.Variable, tf.Tensor][]): void {
@@ -83,7 +96,9 @@ export function stepWith(optimizer: FusedOptimizer, ...updates: [tf.Variable, tf
 /** Saved state as plain numbers, to compare; frees the tensors. */
 export async function stateOf(optimizer: FusedOptimizer): Promise<Record<string, number[]>> {
   const weights = await optimizer.getWeights();
-  const state = Object.fromEntries(weights.map(({ name, tensor }) => [name, [...tensor.dataSync()]]));
+  const state = Object.fromEntries(
+    weights.map(({ name, tensor }) => [name, [...tensor.dataSync()]]),
+  );
   for (const { tensor } of weights) tensor.dispose();
   return state;
 }

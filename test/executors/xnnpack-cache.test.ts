@@ -25,10 +25,12 @@ const convolution = (strides: number, pad: 'same' | 'valid') => () => {
   const x = image();
   return (w: tf.Variable) => tf.conv2d(x, w as tf.Tensor as tf.Tensor4D, strides, pad);
 };
-const product = (shape: number[], transposed = false) => () => {
-  const x = matrix(shape);
-  return (w: tf.Variable) => tf.matMul(x, w, false, transposed);
-};
+const product =
+  (shape: number[], transposed = false) =>
+  () => {
+    const x = matrix(shape);
+    return (w: tf.Variable) => tf.matMul(x, w, false, transposed);
+  };
 
 const operations: Operation[] = [
   { name: 'conv2d 3x3', cached: true, shape: [3, 3, 4, 8], make: convolution(1, 'same') },
@@ -49,7 +51,15 @@ const operations: Operation[] = [
     shape: [3, 3, 4, 8],
     make: () => {
       const [x, bias] = [image(), tf.ones([8])];
-      return (w) => tf.fused.conv2d({ x, filter: w as tf.Tensor as tf.Tensor4D, strides: 1, pad: 'same', bias, activation: 'relu' });
+      return (w) =>
+        tf.fused.conv2d({
+          x,
+          filter: w as tf.Tensor as tf.Tensor4D,
+          strides: 1,
+          pad: 'same',
+          bias,
+          activation: 'relu',
+        });
     },
   },
   {
@@ -67,7 +77,14 @@ const operations: Operation[] = [
     shape: [3, 3, 4, 1],
     make: () => {
       const [x, bias] = [image(), tf.ones([4])];
-      return (w) => tf.fused.depthwiseConv2d({ x, filter: w as tf.Tensor as tf.Tensor4D, strides: 1, pad: 'same', bias });
+      return (w) =>
+        tf.fused.depthwiseConv2d({
+          x,
+          filter: w as tf.Tensor as tf.Tensor4D,
+          strides: 1,
+          pad: 'same',
+          bias,
+        });
     },
   },
   {
@@ -76,14 +93,25 @@ const operations: Operation[] = [
     shape: [4],
     make: () => {
       const [x, weights] = [image(), filter([3, 3, 4, 1])];
-      return (bias) => tf.fused.depthwiseConv2d({ x, filter: weights, strides: 1, pad: 'same', bias });
+      return (bias) =>
+        tf.fused.depthwiseConv2d({ x, filter: weights, strides: 1, pad: 'same', bias });
     },
   },
   { name: 'matMul, right side, rank 2', cached: true, shape: [8, 7], make: product([5, 8]) },
-  { name: 'matMul, right side, rank 3 of one matrix', cached: true, shape: [1, 8, 7], make: product([1, 5, 8]) },
+  {
+    name: 'matMul, right side, rank 3 of one matrix',
+    cached: true,
+    shape: [1, 8, 7],
+    make: product([1, 5, 8]),
+  },
   { name: 'matMul, many left sides', cached: false, shape: [1, 8, 7], make: product([3, 5, 8]) },
   { name: 'matMul, right side, rank 3', cached: false, shape: [3, 8, 7], make: product([3, 5, 8]) },
-  { name: 'matMul, right side transposed', cached: false, shape: [7, 8], make: product([5, 8], true) },
+  {
+    name: 'matMul, right side transposed',
+    cached: false,
+    shape: [7, 8],
+    make: product([5, 8], true),
+  },
   {
     name: 'matMul, left side',
     cached: false,
@@ -150,19 +178,28 @@ function runStepRun({ shape, make }: Operation) {
 }
 
 describe('sees the new weights right after a step', () => {
-  test.each(operations.map((operation) => [operation.name, operation] as const))('%s', (_, operation) => {
-    const { before, after, expected, afterTwo, expectedTwo } = runStepRun(operation);
-    expect(after).toEqual(expected);
-    expect(after).not.toEqual(before);
-    expect(afterTwo).toEqual(expectedTwo);
-    expect(afterTwo).not.toEqual(after);
-  });
+  test.each(operations.map((operation) => [operation.name, operation] as const))(
+    '%s',
+    (_, operation) => {
+      const { before, after, expected, afterTwo, expectedTwo } = runStepRun(operation);
+      expect(after).toEqual(expected);
+      expect(after).not.toEqual(before);
+      expect(afterTwo).toEqual(expectedTwo);
+      expect(afterTwo).not.toEqual(after);
+    },
+  );
 });
 
 describe('would use the old weights if the cache were kept', () => {
   // If tfjs drops its cache by itself one day, these fail, and `giveBack` can go.
-  test.each(operations.filter(({ cached }) => cached).map((operation) => [operation.name, operation] as const))('%s', (_, operation) => {
-    vi.spyOn((tf.backend() as unknown as WasmBackend).wasm.tfjs, 'disposeData').mockImplementation(() => undefined);
+  test.each(
+    operations
+      .filter(({ cached }) => cached)
+      .map((operation) => [operation.name, operation] as const),
+  )('%s', (_, operation) => {
+    vi.spyOn((tf.backend() as unknown as WasmBackend).wasm.tfjs, 'disposeData').mockImplementation(
+      () => undefined,
+    );
     const { before, after, expected } = runStepRun(operation);
     expect(expected).not.toEqual(before);
     expect(after).toEqual(before);
@@ -170,7 +207,11 @@ describe('would use the old weights if the cache were kept', () => {
 });
 
 test('prepare drops the cache too', () => {
-  const rule = defineRule({ name: 'halved', prepare: ({ w }) => ({ w: mul(w, 0.5) }), update: ({ w, g }, s) => ({ w: sub(w, mul(s.learningRate, g)) }) });
+  const rule = defineRule({
+    name: 'halved',
+    prepare: ({ w }) => ({ w: mul(w, 0.5) }),
+    update: ({ w, g }, s) => ({ w: sub(w, mul(s.learningRate, g)) }),
+  });
   const variable = numbersVariable([8, 7], 9);
   const left = matrix();
   const before = tf.matMul(left, variable);

@@ -9,45 +9,91 @@ import { useBackend } from '../support/backends.js';
 import { compare, type Outcome } from '../support/differential.js';
 import { bell, mixture } from '../support/numbers.js';
 import type { Shape } from '../support/oracle.js';
-import { largeShapes, makeRule, nodesOf, primitives, recipes, reductions, smallShapes, type Recipe } from '../support/random-rule.js';
+import {
+  largeShapes,
+  makeRule,
+  nodesOf,
+  primitives,
+  recipes,
+  reductions,
+  smallShapes,
+  type Recipe,
+} from '../support/random-rule.js';
 
 /** What the random rules had in them; asserted at the end, so that a generator that grows poor does not pass for a green test. */
 const covered = new Map<string, number>();
-const cover = (what: string, times = 1): void => void covered.set(what, (covered.get(what) ?? 0) + times);
+const cover = (what: string, times = 1): void =>
+  void covered.set(what, (covered.get(what) ?? 0) + times);
 
-type Setting = { readonly recipe: Recipe; readonly shape: Shape; readonly seed: number; readonly special: boolean };
+type Setting = {
+  readonly recipe: Recipe;
+  readonly shape: Shape;
+  readonly seed: number;
+  readonly special: boolean;
+};
 
 const settings = (withSums: boolean, shapes: readonly Shape[]): fc.Arbitrary<Setting> =>
-  fc.record({ recipe: recipes(withSums), shape: fc.constantFrom(...shapes), seed: fc.nat(1e6), special: fc.boolean() });
+  fc.record({
+    recipe: recipes(withSums),
+    shape: fc.constantFrom(...shapes),
+    seed: fc.nat(1e6),
+    special: fc.boolean(),
+  });
 
 function run({ recipe, shape, seed, special }: Setting): Outcome {
   const { rule, primitivesOf, slotNames } = makeRule(recipe);
   const layout = layoutOf('test', shape.shape, shape.axes);
-  const data = (count: number, part: number): Float32Array => (special ? mixture(count, seed + part, 0.3) : bell(count, seed + part));
-  const sizes: Record<DeviceDomain, number> = { element: layout.size, neuron: layout.neurons, tensor: 1 };
+  const data = (count: number, part: number): Float32Array =>
+    special ? mixture(count, seed + part, 0.3) : bell(count, seed + part);
+  const sizes: Record<DeviceDomain, number> = {
+    element: layout.size,
+    neuron: layout.neurons,
+    tensor: 1,
+  };
   const inputs = {
     w: data(layout.size, 0),
     g: data(layout.size, 1),
     gradientScale: Float32Array.of(0.375),
     ...Object.fromEntries(slotNames.map((name, i) => [name, data(sizes[recipe.slots[i]], 2 + i)])),
   };
-  const outcome = compare({ rule, shape, inputs, hyperparameters: {}, count: recipe.count, scaled: recipe.scaled });
+  const outcome = compare({
+    rule,
+    shape,
+    inputs,
+    hyperparameters: {},
+    count: recipe.count,
+    scaled: recipe.scaled,
+  });
 
   const { after } = updateOf(rule, inputsOf(rule).g);
   const written = Object.entries(after).map(([name, value]) => [name, value] as const);
-  const nodes = nodesOf(...written.flatMap(([, value]) => (typeof value === 'number' ? [] : [value])));
+  const nodes = nodesOf(
+    ...written.flatMap(([, value]) => (typeof value === 'number' ? [] : [value])),
+  );
   const used = new Set([...nodes].flatMap((node) => [...primitivesOf(node)]));
   cover('rules');
   cover('expression trees', written.length);
   for (const name of used) cover(name);
   for (const [name] of written) if (name !== 'w') cover(`${rule.slots[name]} slot written`);
-  for (const { op, name } of nodes) if (op === 'input' && Object.hasOwn(rule.slots, name!)) cover(`${rule.slots[name!]} slot read`);
-  if (rule.initial && recipe.initial > 0 && recipe.slots.length > 0) cover(recipe.count === 0 ? 'initial value taken' : 'initial value not taken');
+  for (const { op, name } of nodes)
+    if (op === 'input' && Object.hasOwn(rule.slots, name!)) cover(`${rule.slots[name!]} slot read`);
+  if (rule.initial && recipe.initial > 0 && recipe.slots.length > 0)
+    cover(recipe.count === 0 ? 'initial value taken' : 'initial value not taken');
   // The question whether this is a variable's first step is a host condition too, but one that is always there.
-  if ([...nodes].some(({ type, domain, args }) => type === 'boolean' && domain === 'host' && args[0].name !== '#count')) cover('host condition');
-  if ([...nodes].some(({ op, domain }) => op !== 'scalar' && op !== 'constant' && domain === 'host')) cover('host expression');
+  if (
+    [...nodes].some(
+      ({ type, domain, args }) =>
+        type === 'boolean' && domain === 'host' && args[0].name !== '#count',
+    )
+  )
+    cover('host condition');
+  if (
+    [...nodes].some(({ op, domain }) => op !== 'scalar' && op !== 'constant' && domain === 'host')
+  )
+    cover('host expression');
   if (outcome.plan.stages.some(({ domain }) => domain === 'neuron')) cover('neuron stage');
-  if (outcome.plan.stages.filter(({ domain }) => domain === 'element').length > 1) cover('two element sweeps');
+  if (outcome.plan.stages.filter(({ domain }) => domain === 'element').length > 1)
+    cover('two element sweeps');
   if (outcome.plan.buffers.some(({ role }) => role === 'scratch')) cover('scratch');
   cover(formOf(outcome.plan, layout));
   if (layout.size === 0) cover('size 0');
@@ -69,19 +115,52 @@ describe('random rules', () => {
     if (process.env.COVERAGE_COUNTS) console.log(Object.fromEntries(covered));
   });
 
-  it.each([['wasm', 500, 11], ['cpu', 300, 12]] as const)('without sums: bit-identical to ops on the %s backend and to the definition', async (backend, numRuns, seed) => {
-    await useBackend(backend);
-    fc.assert(fc.property(settings(false, smallShapes), (setting) => void expect(run(setting).sums).toBe(0)), { numRuns, seed });
-  });
+  it.each([
+    ['wasm', 500, 11],
+    ['cpu', 300, 12],
+  ] as const)(
+    'without sums: bit-identical to ops on the %s backend and to the definition',
+    async (backend, numRuns, seed) => {
+      await useBackend(backend);
+      fc.assert(
+        fc.property(
+          settings(false, smallShapes),
+          (setting) => void expect(run(setting).sums).toBe(0),
+        ),
+        { numRuns, seed },
+      );
+    },
+  );
 
-  it.each([['wasm', 500, 21], ['cpu', 250, 22]] as const)('with sums: bit-identical to ops on the %s backend when both have the same sums; each sum is right', async (backend, numRuns, seed) => {
-    await useBackend(backend);
-    fc.assert(fc.property(settings(true, smallShapes), (setting) => void expect(run(setting).sumError).toBeLessThan(1e-6)), { numRuns, seed });
-  });
+  it.each([
+    ['wasm', 500, 21],
+    ['cpu', 250, 22],
+  ] as const)(
+    'with sums: bit-identical to ops on the %s backend when both have the same sums; each sum is right',
+    async (backend, numRuns, seed) => {
+      await useBackend(backend);
+      fc.assert(
+        fc.property(
+          settings(true, smallShapes),
+          (setting) => void expect(run(setting).sumError).toBeLessThan(1e-6),
+        ),
+        { numRuns, seed },
+      );
+    },
+  );
 
-  it.each([['without', false, 60, 31], ['with', true, 140, 32]] as const)('%s sums, on tensors larger than the blocks', async (_, withSums, numRuns, seed) => {
+  it.each([
+    ['without', false, 60, 31],
+    ['with', true, 140, 32],
+  ] as const)('%s sums, on tensors larger than the blocks', async (_, withSums, numRuns, seed) => {
     await useBackend('wasm');
-    fc.assert(fc.property(settings(withSums, largeShapes), (setting) => void expect(run(setting).sumError).toBeLessThan(1e-6)), { numRuns, seed });
+    fc.assert(
+      fc.property(
+        settings(withSums, largeShapes),
+        (setting) => void expect(run(setting).sumError).toBeLessThan(1e-6),
+      ),
+      { numRuns, seed },
+    );
   });
 
   it('had every primitive, every kind of slot and every form of kernel among them', () => {
@@ -94,7 +173,18 @@ describe('random rules', () => {
       expect(count(`${domain} slot read`), domain).toBeGreaterThan(200);
     }
     for (const form of ['columns', 'runs']) expect(count(form), form).toBeGreaterThan(100);
-    for (const what of ['initial value taken', 'initial value not taken', 'host condition', 'host expression', 'neuron stage', 'two element sweeps', 'scratch', 'size 0', 'odd size', 'special values']) {
+    for (const what of [
+      'initial value taken',
+      'initial value not taken',
+      'host condition',
+      'host expression',
+      'neuron stage',
+      'two element sweeps',
+      'scratch',
+      'size 0',
+      'odd size',
+      'special values',
+    ]) {
       expect(count(what), what).toBeGreaterThan(100);
     }
     // Rules that give nothing but NaN would agree on everything.

@@ -1,21 +1,58 @@
 /** Bad input: an error that names the option, the value and what is allowed, before anything has changed. */
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { AdamW, GIAdam, Lion, registerOptimizers, RuleOptimizer, SGDMomentum, type FusedOptimizer } from '../../src/optimizers/index.js';
+import {
+  AdamW,
+  GIAdam,
+  Lion,
+  registerOptimizers,
+  RuleOptimizer,
+  SGDMomentum,
+  type FusedOptimizer,
+} from '../../src/optimizers/index.js';
 import { adamW, defineRule, mul, neuronSum, sub } from '../../src/rules/index.js';
 import { bitsOf, numbersTensor, numbersVariable, stateOf, useBackend } from '../executors/tools.js';
 
-const classes: Record<string, new (options: never) => FusedOptimizer> = { AdamW, GIAdam, Lion, SGDMomentum };
+const classes: Record<string, new (options: never) => FusedOptimizer> = {
+  AdamW,
+  GIAdam,
+  Lion,
+  SGDMomentum,
+};
 const make = (name: string, options: unknown) => new classes[name](options as never);
 
 describe('options', () => {
   const everywhere: [string, unknown, string][] = [
-    ['learningRate', undefined, 'must lie in [0, Infinity), or be a schedule or a function of the step, got undefined'],
-    ['learningRate', null, 'must lie in [0, Infinity), or be a schedule or a function of the step, got null'],
-    ['learningRate', '0.1', "must lie in [0, Infinity), or be a schedule or a function of the step, got '0.1'"],
-    ['learningRate', -0.1, 'must lie in [0, Infinity), or be a schedule or a function of the step, got -0.1'],
-    ['learningRate', NaN, 'must lie in [0, Infinity), or be a schedule or a function of the step, got NaN'],
-    ['learningRate', Infinity, 'must lie in [0, Infinity), or be a schedule or a function of the step, got Infinity'],
+    [
+      'learningRate',
+      undefined,
+      'must lie in [0, Infinity), or be a schedule or a function of the step, got undefined',
+    ],
+    [
+      'learningRate',
+      null,
+      'must lie in [0, Infinity), or be a schedule or a function of the step, got null',
+    ],
+    [
+      'learningRate',
+      '0.1',
+      "must lie in [0, Infinity), or be a schedule or a function of the step, got '0.1'",
+    ],
+    [
+      'learningRate',
+      -0.1,
+      'must lie in [0, Infinity), or be a schedule or a function of the step, got -0.1',
+    ],
+    [
+      'learningRate',
+      NaN,
+      'must lie in [0, Infinity), or be a schedule or a function of the step, got NaN',
+    ],
+    [
+      'learningRate',
+      Infinity,
+      'must lie in [0, Infinity), or be a schedule or a function of the step, got Infinity',
+    ],
     ['weightDecay', -1, 'must lie in [0, Infinity), got -1'],
     ['weightDecay', NaN, 'must lie in [0, Infinity), got NaN'],
     ['weightDecay', '1', "must lie in [0, Infinity), got '1'"],
@@ -30,13 +67,39 @@ describe('options', () => {
     ['groups', {}, 'must be an array of groups, got [object Object]'],
     ['groups', null, 'must be an array of groups, got null'],
   ];
-  test.each(Object.keys(classes).flatMap((name) => everywhere.map((one) => [name, ...one] as const)))('%s: %s = %s', (name, option, value, message) => {
-    expect(() => make(name, { learningRate: 0.1, [option]: value })).toThrow(`${name}: ${option} ${message}`);
+  test.each(
+    Object.keys(classes).flatMap((name) => everywhere.map((one) => [name, ...one] as const)),
+  )('%s: %s = %s', (name, option, value, message) => {
+    expect(() => make(name, { learningRate: 0.1, [option]: value })).toThrow(
+      `${name}: ${option} ${message}`,
+    );
   });
 
   const own: [string, string, unknown, string][] = [
-    ...['AdamW', 'GIAdam', 'Lion'].flatMap((name) => ['beta1', 'beta2'].flatMap((beta) => [-0.1, 1, 1.2, NaN].map((value) => [name, beta, value, `must lie in [0, 1), got ${value}`] as [string, string, unknown, string]))),
-    ...['AdamW', 'GIAdam'].flatMap((name) => [-1e-8, NaN, Infinity].map((value) => [name, 'epsilon', value, `must lie in [0, Infinity), got ${value}`] as [string, string, unknown, string])),
+    ...['AdamW', 'GIAdam', 'Lion'].flatMap((name) =>
+      ['beta1', 'beta2'].flatMap((beta) =>
+        [-0.1, 1, 1.2, NaN].map(
+          (value) =>
+            [name, beta, value, `must lie in [0, 1), got ${value}`] as [
+              string,
+              string,
+              unknown,
+              string,
+            ],
+        ),
+      ),
+    ),
+    ...['AdamW', 'GIAdam'].flatMap((name) =>
+      [-1e-8, NaN, Infinity].map(
+        (value) =>
+          [name, 'epsilon', value, `must lie in [0, Infinity), got ${value}`] as [
+            string,
+            string,
+            unknown,
+            string,
+          ],
+      ),
+    ),
     ['AdamW', 'beta1', '0.9', "must lie in [0, 1), got '0.9'"],
     ['AdamW', 'beta2', null, 'must lie in [0, 1), got null'],
     ['SGDMomentum', 'momentum', 1, 'must lie in [0, 1), got 1'],
@@ -45,23 +108,40 @@ describe('options', () => {
     ['SGDMomentum', 'nesterov', 'yes', "must be true or false, got 'yes'"],
   ];
   test.each(own)('%s: %s = %s', (name, option, value, message) => {
-    expect(() => make(name, { learningRate: 0.1, [option]: value })).toThrow(`${name}: ${option} ${message}`);
+    expect(() => make(name, { learningRate: 0.1, [option]: value })).toThrow(
+      `${name}: ${option} ${message}`,
+    );
   });
 
   test.each(Object.keys(classes))('%s: unknown names and options that are no object', (name) => {
-    expect(() => make(name, { learningRate: 0.1, weight_decay: 0.1 })).toThrow(new RegExp(`^${name}: unknown option 'weight_decay', allowed are .*weightDecay`));
+    expect(() => make(name, { learningRate: 0.1, weight_decay: 0.1 })).toThrow(
+      new RegExp(`^${name}: unknown option 'weight_decay', allowed are .*weightDecay`),
+    );
     expect(() => make(name, 0.1)).toThrow(`${name}: options must be an object`);
     expect(() => make(name, null)).toThrow(`${name}: options must be an object`);
     expect(() => make(name, undefined)).toThrow(`${name}: options must be an object`);
   });
 
   test('options of a relative are unknown', () => {
-    expect(() => make('Lion', { learningRate: 0.1, epsilon: 1e-8 })).toThrow("Lion: unknown option 'epsilon'");
-    expect(() => make('SGDMomentum', { learningRate: 0.1, beta1: 0.9 })).toThrow("SGDMomentum: unknown option 'beta1'");
+    expect(() => make('Lion', { learningRate: 0.1, epsilon: 1e-8 })).toThrow(
+      "Lion: unknown option 'epsilon'",
+    );
+    expect(() => make('SGDMomentum', { learningRate: 0.1, beta1: 0.9 })).toThrow(
+      "SGDMomentum: unknown option 'beta1'",
+    );
   });
 
   test('an option given as undefined is its default', () => {
-    expect(new AdamW({ learningRate: 0.1, beta1: undefined, clipNorm: undefined, groups: undefined, executor: undefined, weightDecay: undefined }).getConfig()).toEqual(new AdamW({ learningRate: 0.1 }).getConfig());
+    expect(
+      new AdamW({
+        learningRate: 0.1,
+        beta1: undefined,
+        clipNorm: undefined,
+        groups: undefined,
+        executor: undefined,
+        weightDecay: undefined,
+      }).getConfig(),
+    ).toEqual(new AdamW({ learningRate: 0.1 }).getConfig());
   });
 
   const badGroups: [unknown, string][] = [
@@ -69,11 +149,26 @@ describe('options', () => {
     [[{ match: '' }], "groups[0]: match must be a pattern or a list of variable names, got ''"],
     [[{ match: [] }], 'groups[0]: match must be a pattern or a list of variable names, got []'],
     [[{ match: 3 }], 'groups[0]: match must be a pattern or a list of variable names, got 3'],
-    [[{ match: ['a', 3] }], "groups[0]: match must be a pattern or a list of variable names, got ['a',3]"],
-    [[{ match: 'a' }, { match: 'b', learningRateScale: -1 }], 'groups[1]: learningRateScale must lie in [0, Infinity), got -1'],
-    [[{ match: 'a', weightDecay: NaN }], 'groups[0]: weightDecay must lie in [0, Infinity), got NaN'],
-    [[{ match: 'a', neuronAxis: 0.5 }], 'groups[0]: neuronAxis must be an axis or a list of axes, got 0.5'],
-    [[{ match: 'a', neuronAxis: [0, '1'] }], "groups[0]: neuronAxis must be an axis or a list of axes, got [0,'1']"],
+    [
+      [{ match: ['a', 3] }],
+      "groups[0]: match must be a pattern or a list of variable names, got ['a',3]",
+    ],
+    [
+      [{ match: 'a' }, { match: 'b', learningRateScale: -1 }],
+      'groups[1]: learningRateScale must lie in [0, Infinity), got -1',
+    ],
+    [
+      [{ match: 'a', weightDecay: NaN }],
+      'groups[0]: weightDecay must lie in [0, Infinity), got NaN',
+    ],
+    [
+      [{ match: 'a', neuronAxis: 0.5 }],
+      'groups[0]: neuronAxis must be an axis or a list of axes, got 0.5',
+    ],
+    [
+      [{ match: 'a', neuronAxis: [0, '1'] }],
+      "groups[0]: neuronAxis must be an axis or a list of axes, got [0,'1']",
+    ],
     [[{ match: 'a', rotational: 1 }], 'groups[0]: rotational must be true or false, got 1'],
     [[{ match: 'a', lr: 1 }], "groups[0]: unknown option 'lr', allowed are"],
     [[null], 'groups[0]: options must be an object'],
@@ -86,26 +181,60 @@ describe('options', () => {
   test('RuleOptimizer', () => {
     const of = (options: unknown) => () => new RuleOptimizer(options as never);
     expect(of(undefined)).toThrow('RuleOptimizer: options must be an object');
-    expect(of({ learningRate: 0.1 })).toThrow('RuleOptimizer: rule must be what defineRule gave, got undefined');
-    expect(of({ learningRate: 0.1, rule: {} })).toThrow('RuleOptimizer: rule must be what defineRule gave');
-    expect(of({ learningRate: 0.1, rule: 'adamW' })).toThrow("RuleOptimizer: rule must be what defineRule gave, got 'adamW'");
-    const rule = defineRule({ name: 'plain', update: ({ w, g }, s) => ({ w: sub(w, mul(s.learningRate, g)) }) });
+    expect(of({ learningRate: 0.1 })).toThrow(
+      'RuleOptimizer: rule must be what defineRule gave, got undefined',
+    );
+    expect(of({ learningRate: 0.1, rule: {} })).toThrow(
+      'RuleOptimizer: rule must be what defineRule gave',
+    );
+    expect(of({ learningRate: 0.1, rule: 'adamW' })).toThrow(
+      "RuleOptimizer: rule must be what defineRule gave, got 'adamW'",
+    );
+    const rule = defineRule({
+      name: 'plain',
+      update: ({ w, g }, s) => ({ w: sub(w, mul(s.learningRate, g)) }),
+    });
     expect(of({ rule })).toThrow('RuleOptimizer plain: learningRate must lie');
-    expect(of({ rule, learningRate: 0.1, decay: 1 })).toThrow("RuleOptimizer plain: unknown option 'decay'");
-    expect(of({ rule, learningRate: 0.1, hyperparameters: { beta: NaN } })).toThrow('RuleOptimizer plain: hyperparameters.beta must lie in (-Infinity, Infinity), got NaN');
-    expect(of({ rule, learningRate: 0.1, hyperparameters: null })).toThrow('RuleOptimizer plain: hyperparameters must be');
+    expect(of({ rule, learningRate: 0.1, decay: 1 })).toThrow(
+      "RuleOptimizer plain: unknown option 'decay'",
+    );
+    expect(of({ rule, learningRate: 0.1, hyperparameters: { beta: NaN } })).toThrow(
+      'RuleOptimizer plain: hyperparameters.beta must lie in (-Infinity, Infinity), got NaN',
+    );
+    expect(of({ rule, learningRate: 0.1, hyperparameters: null })).toThrow(
+      'RuleOptimizer plain: hyperparameters must be',
+    );
     // These would quietly take the place of what every rule gets.
-    for (const name of ['learningRate', 'weightDecay', 'count', 'step', 'size', 'neurons', 'fanIn', 'clipNorm']) {
-      expect(of({ rule, learningRate: 0.1, hyperparameters: { [name]: 1 } }), name).toThrow(/RuleOptimizer plain: hyperparameters must .*got '/);
+    for (const name of [
+      'learningRate',
+      'weightDecay',
+      'count',
+      'step',
+      'size',
+      'neurons',
+      'fanIn',
+      'clipNorm',
+    ]) {
+      expect(of({ rule, learningRate: 0.1, hyperparameters: { [name]: 1 } }), name).toThrow(
+        /RuleOptimizer plain: hyperparameters must .*got '/,
+      );
     }
   });
 
   test('defineRule', () => {
     const update = () => ({});
-    expect(() => defineRule({ name: 'my rule', update })).toThrow("defineRule: name must be letters and digits, got 'my rule'");
-    expect(() => defineRule({ name: 'r', slots: { w: 'element' }, update })).toThrow('rule r: slots must be named with letters and digits');
-    expect(() => defineRule({ name: 'r', slots: { m: 'row' as never }, update })).toThrow("rule r: slots.m must be 'element', 'neuron' or 'tensor', got 'row'");
-    expect(() => defineRule({ name: 'r', update: undefined as never })).toThrow('rule r: update must be a function, got undefined');
+    expect(() => defineRule({ name: 'my rule', update })).toThrow(
+      "defineRule: name must be letters and digits, got 'my rule'",
+    );
+    expect(() => defineRule({ name: 'r', slots: { w: 'element' }, update })).toThrow(
+      'rule r: slots must be named with letters and digits',
+    );
+    expect(() => defineRule({ name: 'r', slots: { m: 'row' as never }, update })).toThrow(
+      "rule r: slots.m must be 'element', 'neuron' or 'tensor', got 'row'",
+    );
+    expect(() => defineRule({ name: 'r', update: undefined as never })).toThrow(
+      'rule r: update must be a function, got undefined',
+    );
   });
 });
 
@@ -133,11 +262,23 @@ describe.each([
   });
 
   const gradient = (variable: tf.Variable) => numbersTensor(variable.shape, 9);
-  const both = () => [{ name: a.name, tensor: gradient(a) }, { name: b.name, tensor: gradient(b) }];
+  const both = () => [
+    { name: a.name, tensor: gradient(a) },
+    { name: b.name, tensor: gradient(b) },
+  ];
 
   /** Runs what must throw and checks that nothing changed: weights, state, counts, the step, what is described. */
-  async function refuses(optimizer: FusedOptimizer, attempt: () => unknown, message: string | RegExp): Promise<void> {
-    const snapshot = async () => ({ weights: [a, b].filter((v) => !v.isDisposed).map(bitsOf), state: await stateOf(optimizer), iterations: optimizer.iterations, described: optimizer.describe() });
+  async function refuses(
+    optimizer: FusedOptimizer,
+    attempt: () => unknown,
+    message: string | RegExp,
+  ): Promise<void> {
+    const snapshot = async () => ({
+      weights: [a, b].filter((v) => !v.isDisposed).map(bitsOf),
+      state: await stateOf(optimizer),
+      iterations: optimizer.iterations,
+      described: optimizer.describe(),
+    });
     const before = await snapshot();
     const { numTensors } = tf.memory();
     await expect((async () => attempt())()).rejects.toThrow(message);
@@ -153,25 +294,48 @@ describe.each([
     return optimizer;
   }
 
-  describe.each([['at the first step', fresh], ['later', stepped]])('%s', (_, given) => {
+  describe.each([
+    ['at the first step', fresh],
+    ['later', stepped],
+  ])('%s', (_, given) => {
     test('a gradient of another shape, on the second variable', async () => {
       const bad = numbersTensor([4], 1);
       const optimizer = given();
-      await refuses(optimizer, () => optimizer.applyGradients([{ name: a.name, tensor: keptGradient }, { name: b.name, tensor: bad }]), `AdamW: the gradient of '${b.name}' must be float32 of shape [5], got float32 of shape [4]`);
+      await refuses(
+        optimizer,
+        () =>
+          optimizer.applyGradients([
+            { name: a.name, tensor: keptGradient },
+            { name: b.name, tensor: bad },
+          ]),
+        `AdamW: the gradient of '${b.name}' must be float32 of shape [5], got float32 of shape [4]`,
+      );
       optimizer.dispose();
     });
 
     test('a gradient of the same size but another shape', async () => {
       const bad = numbersTensor([3, 4], 1);
       const optimizer = given();
-      await refuses(optimizer, () => optimizer.applyGradients([{ name: b.name, tensor: goodForB }, { name: a.name, tensor: bad }]), `AdamW: the gradient of '${a.name}' must be float32 of shape [4,3], got float32 of shape [3,4]`);
+      await refuses(
+        optimizer,
+        () =>
+          optimizer.applyGradients([
+            { name: b.name, tensor: goodForB },
+            { name: a.name, tensor: bad },
+          ]),
+        `AdamW: the gradient of '${a.name}' must be float32 of shape [4,3], got float32 of shape [3,4]`,
+      );
       optimizer.dispose();
     });
 
     test('a gradient that is not float32', async () => {
       const bad = tf.ones([5], 'int32');
       const optimizer = given();
-      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: bad }), `AdamW: the gradient of '${b.name}' must be float32 of shape [5], got int32 of shape [5]`);
+      await refuses(
+        optimizer,
+        () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: bad }),
+        `AdamW: the gradient of '${b.name}' must be float32 of shape [5], got int32 of shape [5]`,
+      );
       optimizer.dispose();
     });
 
@@ -179,40 +343,66 @@ describe.each([
       const bad = gradient(b);
       bad.dispose();
       const optimizer = given();
-      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: bad }), `AdamW: the gradient of '${b.name}' must be float32 of shape [5], got a disposed tensor`);
+      await refuses(
+        optimizer,
+        () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: bad }),
+        `AdamW: the gradient of '${b.name}' must be float32 of shape [5], got a disposed tensor`,
+      );
       optimizer.dispose();
     });
 
     test('a variable that does not exist', async () => {
       const optimizer = given();
-      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, nobody: goodForB }), "AdamW: there is no variable named 'nobody'; it may have been disposed");
+      await refuses(
+        optimizer,
+        () => optimizer.applyGradients({ [a.name]: keptGradient, nobody: goodForB }),
+        "AdamW: there is no variable named 'nobody'; it may have been disposed",
+      );
       optimizer.dispose();
     });
 
     test('a variable that is not float32', async () => {
       const whole = tf.variable(tf.ones([5], 'int32'), true);
       const optimizer = given();
-      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [whole.name]: goodForB }), `AdamW: variable '${whole.name}' must be float32 of shape [5], got int32 of shape [5]`);
-      await refuses(optimizer, () => optimizer.prepare([a, whole]), `AdamW: variable '${whole.name}' must be float32 of shape [5], got int32 of shape [5]`);
+      await refuses(
+        optimizer,
+        () => optimizer.applyGradients({ [a.name]: keptGradient, [whole.name]: goodForB }),
+        `AdamW: variable '${whole.name}' must be float32 of shape [5], got int32 of shape [5]`,
+      );
+      await refuses(
+        optimizer,
+        () => optimizer.prepare([a, whole]),
+        `AdamW: variable '${whole.name}' must be float32 of shape [5], got int32 of shape [5]`,
+      );
       optimizer.dispose();
       whole.dispose();
     });
 
-    test.each([NaN, -0.1, Infinity, undefined, '0.1'])('a rate function that gives %s', async (value) => {
-      const broken = { now: false };
-      const optimizer = new AdamW({ learningRate: () => (broken.now ? (value as number) : 0.1), executor });
-      if (given === stepped) optimizer.applyGradients(both());
-      broken.now = true;
-      const shown = typeof value === 'string' ? `'${value}'` : String(value);
-      const step = optimizer.iterations;
-      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: goodForB }), `AdamW: learningRate at step ${step} must lie in [0, Infinity), got ${shown}`);
-      expect(() => optimizer.currentLearningRate).toThrow(`learningRate at step ${step}`);
-      // Once the function is whole again, training goes on.
-      broken.now = false;
-      optimizer.applyGradients({ [a.name]: keptGradient });
-      expect(optimizer.iterations).toBe(step + 1);
-      optimizer.dispose();
-    });
+    test.each([NaN, -0.1, Infinity, undefined, '0.1'])(
+      'a rate function that gives %s',
+      async (value) => {
+        const broken = { now: false };
+        const optimizer = new AdamW({
+          learningRate: () => (broken.now ? (value as number) : 0.1),
+          executor,
+        });
+        if (given === stepped) optimizer.applyGradients(both());
+        broken.now = true;
+        const shown = typeof value === 'string' ? `'${value}'` : String(value);
+        const step = optimizer.iterations;
+        await refuses(
+          optimizer,
+          () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: goodForB }),
+          `AdamW: learningRate at step ${step} must lie in [0, Infinity), got ${shown}`,
+        );
+        expect(() => optimizer.currentLearningRate).toThrow(`learningRate at step ${step}`);
+        // Once the function is whole again, training goes on.
+        broken.now = false;
+        optimizer.applyGradients({ [a.name]: keptGradient });
+        expect(optimizer.iterations).toBe(step + 1);
+        optimizer.dispose();
+      },
+    );
 
     test('learningRate * weightDecay of 1 and more', async () => {
       const rate = { now: 0.1 };
@@ -220,14 +410,26 @@ describe.each([
       if (given === stepped) optimizer.applyGradients(both());
       rate.now = 2;
       // `a` decays, `b` (of rank 1) does not: the first of the two is fine.
-      await refuses(optimizer, () => optimizer.applyGradients([{ name: b.name, tensor: goodForB }, { name: a.name, tensor: keptGradient }]), `AdamW: variable '${a.name}': learningRate * weightDecay must be below 1, or the decay turns the sign of the weights, got 1`);
+      await refuses(
+        optimizer,
+        () =>
+          optimizer.applyGradients([
+            { name: b.name, tensor: goodForB },
+            { name: a.name, tensor: keptGradient },
+          ]),
+        `AdamW: variable '${a.name}': learningRate * weightDecay must be below 1, or the decay turns the sign of the weights, got 1`,
+      );
       optimizer.dispose();
     });
 
     test('half precision with an epsilon that would be 0', async () => {
       vi.spyOn(tf.backend() as tf.KernelBackend, 'floatPrecision').mockReturnValue(16);
       const optimizer = fresh();
-      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient }), 'AdamW: epsilon must be at least 0.0001 on a backend of half precision, where it would be 0, got 1e-8');
+      await refuses(
+        optimizer,
+        () => optimizer.applyGradients({ [a.name]: keptGradient }),
+        'AdamW: epsilon must be at least 0.0001 on a backend of half precision, where it would be 0, got 1e-8',
+      );
       const large = new AdamW({ learningRate: 0.1, epsilon: 1e-4, executor });
       large.applyGradients({ [a.name]: keptGradient });
       const lion = new Lion({ learningRate: 0.1, executor });
@@ -242,15 +444,27 @@ describe.each([
     b.dispose();
     b = numbersVariable([6], 3, name);
     const grown = numbersTensor([6], 4);
-    await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [name]: grown }), `AdamW: variable '${name}' must be float32 of shape [5], got float32 of shape [6]`);
-    await refuses(optimizer, () => optimizer.prepare([a, b]), `AdamW: variable '${name}' must be float32 of shape [5], got float32 of shape [6]`);
+    await refuses(
+      optimizer,
+      () => optimizer.applyGradients({ [a.name]: keptGradient, [name]: grown }),
+      `AdamW: variable '${name}' must be float32 of shape [5], got float32 of shape [6]`,
+    );
+    await refuses(
+      optimizer,
+      () => optimizer.prepare([a, b]),
+      `AdamW: variable '${name}' must be float32 of shape [5], got float32 of shape [6]`,
+    );
     optimizer.dispose();
   });
 
   test('a variable that was disposed after its first step', async () => {
     const optimizer = stepped();
     b.dispose();
-    await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: goodForB }), `AdamW: there is no variable named '${b.name}'; it may have been disposed`);
+    await refuses(
+      optimizer,
+      () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: goodForB }),
+      `AdamW: there is no variable named '${b.name}'; it may have been disposed`,
+    );
     // Without a gradient it is nobody's matter.
     optimizer.applyGradients([{ name: a.name, tensor: keptGradient }, { name: b.name }]);
     optimizer.dispose();
@@ -258,7 +472,15 @@ describe.each([
 
   test('one variable twice in a step', async () => {
     const optimizer = stepped();
-    await refuses(optimizer, () => optimizer.applyGradients([{ name: a.name, tensor: keptGradient }, { name: a.name, tensor: keptGradient }]), `AdamW: variable '${a.name}' has two gradients in one step`);
+    await refuses(
+      optimizer,
+      () =>
+        optimizer.applyGradients([
+          { name: a.name, tensor: keptGradient },
+          { name: a.name, tensor: keptGradient },
+        ]),
+      `AdamW: variable '${a.name}' has two gradients in one step`,
+    );
     optimizer.dispose();
   });
 
@@ -277,97 +499,231 @@ describe.each([
   });
 
   test('groups: a pattern that matches no variable', async () => {
-    const optimizer = new AdamW({ learningRate: 0.1, executor, groups: [{ match: [a.name, 'nobody/*'], weightDecay: 0.1 }] });
-    await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient }), "AdamW: the group 'nobody/*' matches no variable; there are ");
+    const optimizer = new AdamW({
+      learningRate: 0.1,
+      executor,
+      groups: [{ match: [a.name, 'nobody/*'], weightDecay: 0.1 }],
+    });
+    await refuses(
+      optimizer,
+      () => optimizer.applyGradients({ [a.name]: keptGradient }),
+      "AdamW: the group 'nobody/*' matches no variable; there are ",
+    );
     // It stays an error.
-    await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient }), "AdamW: the group 'nobody/*' matches no variable");
+    await refuses(
+      optimizer,
+      () => optimizer.applyGradients({ [a.name]: keptGradient }),
+      "AdamW: the group 'nobody/*' matches no variable",
+    );
     optimizer.dispose();
   });
 
   test('groups: two that claim one variable', async () => {
-    const optimizer = new AdamW({ learningRate: 0.1, executor, groups: [{ match: b.name, weightDecay: 0.1 }, { match: `*${b.name.slice(-2)}`, weightDecay: 0.2 }] });
-    await refuses(optimizer, () => optimizer.applyGradients([{ name: a.name, tensor: keptGradient }, { name: b.name, tensor: goodForB }]), new RegExp(`AdamW: .*both claim the variable '${b.name}'; a variable may belong to one group`));
+    const optimizer = new AdamW({
+      learningRate: 0.1,
+      executor,
+      groups: [
+        { match: b.name, weightDecay: 0.1 },
+        { match: `*${b.name.slice(-2)}`, weightDecay: 0.2 },
+      ],
+    });
+    await refuses(
+      optimizer,
+      () =>
+        optimizer.applyGradients([
+          { name: a.name, tensor: keptGradient },
+          { name: b.name, tensor: goodForB },
+        ]),
+      new RegExp(
+        `AdamW: .*both claim the variable '${b.name}'; a variable may belong to one group`,
+      ),
+    );
     optimizer.dispose();
   });
 
-  test.each([2, -3, [0, 0], [0, 1, 2], []])('groups: neuron axis %j of a matrix', async (neuronAxis) => {
-    const rule = defineRule({ name: 'rowwise', slots: { sums: 'neuron' }, update: ({ w, g }, s) => ({ w: sub(w, mul(s.learningRate, g)), sums: neuronSum(g) }) });
-    const optimizer = new RuleOptimizer({ rule, learningRate: 0.1, executor: 'ops', groups: [{ match: a.name, neuronAxis }] });
-    await refuses(optimizer, () => optimizer.applyGradients([{ name: b.name, tensor: goodForB }, { name: a.name, tensor: keptGradient }]), new RegExp(`RuleOptimizer rowwise: variable '${a.name}': neuronAxis must name one axis or two different ones of the shape \\[4,3\\], got`));
-    optimizer.dispose();
-  });
+  test.each([2, -3, [0, 0], [0, 1, 2], []])(
+    'groups: neuron axis %j of a matrix',
+    async (neuronAxis) => {
+      const rule = defineRule({
+        name: 'rowwise',
+        slots: { sums: 'neuron' },
+        update: ({ w, g }, s) => ({ w: sub(w, mul(s.learningRate, g)), sums: neuronSum(g) }),
+      });
+      const optimizer = new RuleOptimizer({
+        rule,
+        learningRate: 0.1,
+        executor: 'ops',
+        groups: [{ match: a.name, neuronAxis }],
+      });
+      await refuses(
+        optimizer,
+        () =>
+          optimizer.applyGradients([
+            { name: b.name, tensor: goodForB },
+            { name: a.name, tensor: keptGradient },
+          ]),
+        new RegExp(
+          `RuleOptimizer rowwise: variable '${a.name}': neuronAxis must name one axis or two different ones of the shape \\[4,3\\], got`,
+        ),
+      );
+      optimizer.dispose();
+    },
+  );
 
   test('a rule that asks for a number nobody gives', async () => {
-    const rule = defineRule({ name: 'asking', slots: { m: 'element' }, host: ({ learningRate }) => ({ learningRate }), update: ({ w, g }, s) => ({ w: sub(w, mul(s.learningRate, g)), m: mul(s.beta, g) }) });
+    const rule = defineRule({
+      name: 'asking',
+      slots: { m: 'element' },
+      host: ({ learningRate }) => ({ learningRate }),
+      update: ({ w, g }, s) => ({ w: sub(w, mul(s.learningRate, g)), m: mul(s.beta, g) }),
+    });
     const optimizer = new RuleOptimizer({ rule, learningRate: 0.1, executor });
     const before = [bitsOf(a), bitsOf(b)];
-    expect(() => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: goodForB })).toThrow("the host gives no number called 'beta'");
+    expect(() => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: goodForB })).toThrow(
+      "the host gives no number called 'beta'",
+    );
     expect([bitsOf(a), bitsOf(b)]).toEqual(before);
     expect(optimizer.iterations).toBe(0);
     optimizer.dispose();
   });
 
   describe('setWeights', () => {
-    const saved = (weights: Record<string, tf.Tensor>) => Object.entries(weights).map(([name, tensor]) => ({ name, tensor }));
+    const saved = (weights: Record<string, tf.Tensor>) =>
+      Object.entries(weights).map(([name, tensor]) => ({ name, tensor }));
     const iter = () => tf.scalar(7, 'int32');
     const count = () => tf.scalar(7, 'int32');
 
     test('what does not begin with iter, and names without a slot', async () => {
       const optimizer = stepped();
-      await refuses(optimizer, () => optimizer.setWeights([]), "AdamW: saved weights must be named 'iter', then <variable>/<slot>, got []");
+      await refuses(
+        optimizer,
+        () => optimizer.setWeights([]),
+        "AdamW: saved weights must be named 'iter', then <variable>/<slot>, got []",
+      );
       const noIter = saved({ [`${a.name}/m`]: keptGradient });
-      await refuses(optimizer, () => optimizer.setWeights(noIter), `AdamW: saved weights must be named 'iter', then <variable>/<slot>, got ['${a.name}/m']`);
+      await refuses(
+        optimizer,
+        () => optimizer.setWeights(noIter),
+        `AdamW: saved weights must be named 'iter', then <variable>/<slot>, got ['${a.name}/m']`,
+      );
       const noSlot = saved({ iter: iter(), m: keptGradient });
-      await refuses(optimizer, () => optimizer.setWeights(noSlot), "AdamW: saved weights must be named 'iter', then <variable>/<slot>, got ['iter','m']");
+      await refuses(
+        optimizer,
+        () => optimizer.setWeights(noSlot),
+        "AdamW: saved weights must be named 'iter', then <variable>/<slot>, got ['iter','m']",
+      );
       optimizer.dispose();
     });
 
     test('a shape that does not fit a variable it knows, the second of two', async () => {
       const optimizer = stepped();
       const misfit = saved({
-        iter: iter(), [`${a.name}/count`]: count(), [`${a.name}/m`]: keptGradient, [`${a.name}/v`]: keptGradient,
-        [`${b.name}/count`]: count(), [`${b.name}/m`]: numbersTensor([4], 1), [`${b.name}/v`]: numbersTensor([4], 1),
+        iter: iter(),
+        [`${a.name}/count`]: count(),
+        [`${a.name}/m`]: keptGradient,
+        [`${a.name}/v`]: keptGradient,
+        [`${b.name}/count`]: count(),
+        [`${b.name}/m`]: numbersTensor([4], 1),
+        [`${b.name}/v`]: numbersTensor([4], 1),
       });
-      await refuses(optimizer, () => optimizer.setWeights(misfit), new RegExp(`AdamW: the saved state of '${b.name}' .*m \\[4\\].* does not fit the variable '${b.name}', which needs m \\[5\\], v \\[5\\]`));
+      await refuses(
+        optimizer,
+        () => optimizer.setWeights(misfit),
+        new RegExp(
+          `AdamW: the saved state of '${b.name}' .*m \\[4\\].* does not fit the variable '${b.name}', which needs m \\[5\\], v \\[5\\]`,
+        ),
+      );
       optimizer.dispose();
     });
 
     test('state of another optimizer', async () => {
       const optimizer = stepped();
-      const lions = saved({ iter: iter(), [`${a.name}/count`]: count(), [`${a.name}/m`]: keptGradient });
-      await refuses(optimizer, () => optimizer.setWeights(lions), new RegExp(`AdamW: the saved state of '${a.name}' .* does not fit`));
-      const renamed = saved({ iter: iter(), [`${a.name}/count`]: count(), [`${a.name}/m`]: keptGradient, [`${a.name}/velocity`]: keptGradient });
-      await refuses(optimizer, () => optimizer.setWeights(renamed), new RegExp(`AdamW: the saved state of '${a.name}' .*velocity.* does not fit`));
+      const lions = saved({
+        iter: iter(),
+        [`${a.name}/count`]: count(),
+        [`${a.name}/m`]: keptGradient,
+      });
+      await refuses(
+        optimizer,
+        () => optimizer.setWeights(lions),
+        new RegExp(`AdamW: the saved state of '${a.name}' .* does not fit`),
+      );
+      const renamed = saved({
+        iter: iter(),
+        [`${a.name}/count`]: count(),
+        [`${a.name}/m`]: keptGradient,
+        [`${a.name}/velocity`]: keptGradient,
+      });
+      await refuses(
+        optimizer,
+        () => optimizer.setWeights(renamed),
+        new RegExp(`AdamW: the saved state of '${a.name}' .*velocity.* does not fit`),
+      );
       optimizer.dispose();
     });
 
     test('a shape that does not fit a variable that comes later: the step is refused', async () => {
       const optimizer = fresh();
       const misfit = saved({
-        iter: iter(), [`${a.name}/count`]: count(), [`${a.name}/m`]: keptGradient, [`${a.name}/v`]: keptGradient,
-        [`${b.name}/count`]: count(), [`${b.name}/m`]: goodForB, [`${b.name}/v`]: numbersTensor([4], 1),
+        iter: iter(),
+        [`${a.name}/count`]: count(),
+        [`${a.name}/m`]: keptGradient,
+        [`${a.name}/v`]: keptGradient,
+        [`${b.name}/count`]: count(),
+        [`${b.name}/m`]: goodForB,
+        [`${b.name}/v`]: numbersTensor([4], 1),
       });
       await optimizer.setWeights(misfit);
-      await refuses(optimizer, () => optimizer.applyGradients([{ name: a.name, tensor: keptGradient }, { name: b.name, tensor: goodForB }]), new RegExp(`the saved state of '${b.name}' .* does not fit the variable '${b.name}'`));
+      await refuses(
+        optimizer,
+        () =>
+          optimizer.applyGradients([
+            { name: a.name, tensor: keptGradient },
+            { name: b.name, tensor: goodForB },
+          ]),
+        new RegExp(`the saved state of '${b.name}' .* does not fit the variable '${b.name}'`),
+      );
       optimizer.dispose();
     });
 
     test('names that no variable has, and shapes that do not fit in order either', async () => {
       const optimizer = fresh();
-      const misfit = saved({ iter: iter(), 'gone/count': count(), 'gone/m': numbersTensor([4], 1), 'gone/v': numbersTensor([4], 1) });
+      const misfit = saved({
+        iter: iter(),
+        'gone/count': count(),
+        'gone/m': numbersTensor([4], 1),
+        'gone/v': numbersTensor([4], 1),
+      });
       await optimizer.setWeights(misfit);
-      await refuses(optimizer, () => optimizer.applyGradients({ [a.name]: keptGradient }), "AdamW: the saved state of 'gone'");
+      await refuses(
+        optimizer,
+        () => optimizer.applyGradients({ [a.name]: keptGradient }),
+        "AdamW: the saved state of 'gone'",
+      );
       optimizer.dispose();
     });
 
     test('a count that is no count', async () => {
       const optimizer = fresh();
       for (const bad of [tf.scalar(-1, 'int32'), tf.scalar(NaN), tf.scalar(1.5)]) {
-        const misfit = saved({ iter: iter(), [`${a.name}/count`]: bad, [`${a.name}/m`]: keptGradient, [`${a.name}/v`]: keptGradient });
-        await refuses(optimizer, () => optimizer.setWeights(misfit), `AdamW: the saved '${a.name}/count' must be a whole number of at least 0, got`);
+        const misfit = saved({
+          iter: iter(),
+          [`${a.name}/count`]: bad,
+          [`${a.name}/m`]: keptGradient,
+          [`${a.name}/v`]: keptGradient,
+        });
+        await refuses(
+          optimizer,
+          () => optimizer.setWeights(misfit),
+          `AdamW: the saved '${a.name}/count' must be a whole number of at least 0, got`,
+        );
       }
       const misfit = saved({ iter: tf.scalar(-3, 'int32') });
-      await refuses(optimizer, () => optimizer.setWeights(misfit), "AdamW: the saved 'iter' must be a whole number of at least 0, got -3");
+      await refuses(
+        optimizer,
+        () => optimizer.setWeights(misfit),
+        "AdamW: the saved 'iter' must be a whole number of at least 0, got -3",
+      );
       optimizer.dispose();
     });
   });
@@ -377,18 +733,34 @@ describe('what was saved by its kind and cannot be revived', () => {
   test('before registerOptimizers: the error says what to do', async () => {
     vi.resetModules();
     const { AdamW: Unregistered } = await import('../../src/optimizers/adamw.js');
-    const config = { learningRate: { kind: 'linearWarmup', peak: 1, warmupSteps: 3, from: 0 }, groups: [] };
-    expect(() => Unregistered.fromConfig(Unregistered as never, config)).toThrow("AdamW: learningRate was saved as 'linearWarmup'; call registerOptimizers() before loading");
-    expect(() => Unregistered.fromConfig(Unregistered as never, { learningRate: 0.1, rrc: { kind: 'rrc', batchSize: 8 } })).toThrow("AdamW: rrc was saved as 'rrc'; call registerOptimizers() before loading");
+    const config = {
+      learningRate: { kind: 'linearWarmup', peak: 1, warmupSteps: 3, from: 0 },
+      groups: [],
+    };
+    expect(() => Unregistered.fromConfig(Unregistered as never, config)).toThrow(
+      "AdamW: learningRate was saved as 'linearWarmup'; call registerOptimizers() before loading",
+    );
+    expect(() =>
+      Unregistered.fromConfig(Unregistered as never, {
+        learningRate: 0.1,
+        rrc: { kind: 'rrc', batchSize: 8 },
+      }),
+    ).toThrow("AdamW: rrc was saved as 'rrc'; call registerOptimizers() before loading");
   });
 
   test('an unknown kind', () => {
     registerOptimizers();
-    expect(() => AdamW.fromConfig(AdamW as never, { learningRate: { kind: 'cyclic' }, groups: [] })).toThrow(/kind must be one of .*trapezoid.*got 'cyclic'/);
+    expect(() =>
+      AdamW.fromConfig(AdamW as never, { learningRate: { kind: 'cyclic' }, groups: [] }),
+    ).toThrow(/kind must be one of .*trapezoid.*got 'cyclic'/);
   });
 
   test('the built-in rules are what RuleOptimizer takes', () => {
-    const optimizer = new RuleOptimizer({ rule: adamW(), learningRate: 0.1, hyperparameters: { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 } });
+    const optimizer = new RuleOptimizer({
+      rule: adamW(),
+      learningRate: 0.1,
+      hyperparameters: { beta1: 0.9, beta2: 0.99, epsilon: 1e-8 },
+    });
     expect(optimizer.getConfig().rule).toBe('adamW');
   });
 });

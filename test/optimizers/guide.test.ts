@@ -14,5 +14,9 @@ const blocks = blocksOf('docs/optimizers.md');
 test('there are some', () => expect(blocks.length).toBeGreaterThan(2));
 
 test.each(blocks.map((code) => [code]))('%s', async (code) => {
-  await runExample(code, { '@tensorflow/tfjs-core': tf, 'tfjs-warmup/optimizers': optimizers, 'tfjs-warmup/rules': rules });
+  await runExample(code, {
+    '@tensorflow/tfjs-core': tf,
+    'tfjs-warmup/optimizers': optimizers,
+    'tfjs-warmup/rules': rules,
+  });
 });

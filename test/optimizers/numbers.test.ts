@@ -5,7 +5,14 @@ import { scalar } from '../../src/compiler/expression.js';
 import { evaluate } from '../support/evaluate.js';
 import { neuronSum, add, square, tensorSum, mul, sub } from '../../src/compiler/expression.js';
 import { defineRule } from '../../src/compiler/define-rule.js';
-import { AdamW, GIAdam, Lion, RuleOptimizer, SGDMomentum, type FusedOptimizer } from '../../src/optimizers/index.js';
+import {
+  AdamW,
+  GIAdam,
+  Lion,
+  RuleOptimizer,
+  SGDMomentum,
+  type FusedOptimizer,
+} from '../../src/optimizers/index.js';
 import { clipFactor as clipFactorOf } from '../../src/rules/global-norm.js';
 import { adamW } from '../reference/adamw.js';
 import { clipFactor } from '../reference/clip-norm.js';
@@ -27,9 +34,24 @@ const executors: readonly Place[] = [
 
 const adam = { learningRate: 0.01, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 type Choice = { readonly executor: 'auto' | 'ops' };
-const optimizers: readonly { name: string; make: (choice: Choice) => FusedOptimizer; reference: Reference; options: Record<string, number> & { learningRate: number; weightDecay: number } }[] = [
-  { name: 'AdamW', make: (choice) => new AdamW({ ...adam, weightDecay: 0.1, ...choice }), reference: adamW, options: { ...adam, weightDecay: 0.1 } },
-  { name: 'GIAdam', make: (choice) => new GIAdam({ ...adam, weightDecay: 0.05, ...choice }), reference: giAdam, options: { ...adam, weightDecay: 0.05 } },
+const optimizers: readonly {
+  name: string;
+  make: (choice: Choice) => FusedOptimizer;
+  reference: Reference;
+  options: Record<string, number> & { learningRate: number; weightDecay: number };
+}[] = [
+  {
+    name: 'AdamW',
+    make: (choice) => new AdamW({ ...adam, weightDecay: 0.1, ...choice }),
+    reference: adamW,
+    options: { ...adam, weightDecay: 0.1 },
+  },
+  {
+    name: 'GIAdam',
+    make: (choice) => new GIAdam({ ...adam, weightDecay: 0.05, ...choice }),
+    reference: giAdam,
+    options: { ...adam, weightDecay: 0.05 },
+  },
   {
     name: 'Lion',
     make: (choice) => new Lion({ learningRate: 0.003, weightDecay: 0.3, ...choice }),
@@ -38,7 +60,14 @@ const optimizers: readonly { name: string; make: (choice: Choice) => FusedOptimi
   },
   ...[false, true].map((nesterov) => ({
     name: nesterov ? 'SGDMomentum with Nesterov' : 'SGDMomentum',
-    make: (choice: Choice) => new SGDMomentum({ learningRate: 0.01, momentum: 0.9, weightDecay: 0.01, nesterov, ...choice }),
+    make: (choice: Choice) =>
+      new SGDMomentum({
+        learningRate: 0.01,
+        momentum: 0.9,
+        weightDecay: 0.01,
+        nesterov,
+        ...choice,
+      }),
     reference: sgdMomentum(nesterov),
     options: { learningRate: 0.01, momentum: 0.9, weightDecay: 0.01 },
   })),
@@ -61,7 +90,11 @@ describe('20 steps', () => {
   });
 
   /** The weights after the steps; of rank 2, so that they decay. */
-  async function train([backend, executor, name]: Place, make: (choice: Choice) => FusedOptimizer, count = size): Promise<Float32Array> {
+  async function train(
+    [backend, executor, name]: Place,
+    make: (choice: Choice) => FusedOptimizer,
+    count = size,
+  ): Promise<Float32Array> {
     await useBackend(backend);
     const w = tf.tidy(() => tf.variable(tf.tensor2d(start.slice(0, count), [1, count])));
     const optimizer = make({ executor });
@@ -77,69 +110,121 @@ describe('20 steps', () => {
     return result;
   }
 
-  it.each(optimizers)('$name: the same bits on every executor, within 1e-6 of the largest weight of the formulas in double', async ({ make, reference, options }) => {
-    const kernel = await train(executors[0], make);
-    expectSameBits(await train(executors[1], make), kernel, 'kernels on cpu against kernels on wasm');
-    expectSameBits(await train(executors[2], make), kernel, 'operations against kernels on wasm');
-    expectSameBits(await train(executors[3], make, fewer), kernel.slice(0, fewer), 'operations on cpu against kernels on wasm');
+  it.each(optimizers)(
+    '$name: the same bits on every executor, within 1e-6 of the largest weight of the formulas in double',
+    async ({ make, reference, options }) => {
+      const kernel = await train(executors[0], make);
+      expectSameBits(
+        await train(executors[1], make),
+        kernel,
+        'kernels on cpu against kernels on wasm',
+      );
+      expectSameBits(await train(executors[2], make), kernel, 'operations against kernels on wasm');
+      expectSameBits(
+        await train(executors[3], make, fewer),
+        kernel.slice(0, fewer),
+        'operations on cpu against kernels on wasm',
+      );
 
-    const w = Float64Array.from(start);
-    const state: State = {};
-    gradients.forEach((g, i) => reference(w, Float64Array.from(g), state, { ...options, step: i + 1 }));
-    const { close } = state;
-    if (close) expect(close.reduce((total, flag) => total + flag, 0)).toBeLessThan(1e-5 * size);
-    expect(distance(kernel, w, (i) => close?.[i] === 1)).toBeLessThan(1e-6 * largest(w));
-    expect(distance(kernel, start)).toBeGreaterThan(0.01);
-  });
+      const w = Float64Array.from(start);
+      const state: State = {};
+      gradients.forEach((g, i) =>
+        reference(w, Float64Array.from(g), state, { ...options, step: i + 1 }),
+      );
+      const { close } = state;
+      if (close) expect(close.reduce((total, flag) => total + flag, 0)).toBeLessThan(1e-5 * size);
+      expect(distance(kernel, w, (i) => close?.[i] === 1)).toBeLessThan(1e-6 * largest(w));
+      expect(distance(kernel, start)).toBeGreaterThan(0.01);
+    },
+  );
 });
 
 describe('AdamW without weight decay against tf.train.adam', () => {
-  it.each(executors)('on %s, executor %s: within 2e-4 after 200 steps', async (backend, executor) => {
-    await useBackend(backend);
-    const count = 5003;
-    const initial = bell(count, 2);
-    const ours = tf.variable(tf.tensor1d(initial.slice()));
-    const theirs = tf.variable(tf.tensor1d(initial.slice()));
-    const mine = new AdamW({ ...adam, weightDecay: 0, executor });
-    const upstream = tf.train.adam(adam.learningRate, adam.beta1, adam.beta2, adam.epsilon);
-    for (let i = 0; i < 200; i++) {
-      const g = tf.tensor1d(gradient(count, 500 + i));
-      mine.applyGradients({ [ours.name]: g });
-      upstream.applyGradients([{ name: theirs.name, tensor: g }]);
-      g.dispose();
-    }
-    const [a, b] = [ours.dataSync(), theirs.dataSync()];
-    expect(distance(a, b)).toBeLessThan(2e-4);
-    expect(distance(a, initial)).toBeGreaterThan(0.1);
-    for (const thing of [mine, upstream, ours, theirs]) thing.dispose();
-  });
+  it.each(executors)(
+    'on %s, executor %s: within 2e-4 after 200 steps',
+    async (backend, executor) => {
+      await useBackend(backend);
+      const count = 5003;
+      const initial = bell(count, 2);
+      const ours = tf.variable(tf.tensor1d(initial.slice()));
+      const theirs = tf.variable(tf.tensor1d(initial.slice()));
+      const mine = new AdamW({ ...adam, weightDecay: 0, executor });
+      const upstream = tf.train.adam(adam.learningRate, adam.beta1, adam.beta2, adam.epsilon);
+      for (let i = 0; i < 200; i++) {
+        const g = tf.tensor1d(gradient(count, 500 + i));
+        mine.applyGradients({ [ours.name]: g });
+        upstream.applyGradients([{ name: theirs.name, tensor: g }]);
+        g.dispose();
+      }
+      const [a, b] = [ours.dataSync(), theirs.dataSync()];
+      expect(distance(a, b)).toBeLessThan(2e-4);
+      expect(distance(a, initial)).toBeGreaterThan(0.1);
+      for (const thing of [mine, upstream, ours, theirs]) thing.dispose();
+    },
+  );
 });
 
 describe('clipNorm', () => {
-  const shapes = [[], [1], [0], [3], [5, 7], [0, 4], [4, 0], [4097], [13, 17], [2, 3, 5], [1, 1], [3, 3, 4, 5], [255], [64, 65], [9001], [33, 1], [1, 33], [7, 11], [2], [129]];
+  const shapes = [
+    [],
+    [1],
+    [0],
+    [3],
+    [5, 7],
+    [0, 4],
+    [4, 0],
+    [4097],
+    [13, 17],
+    [2, 3, 5],
+    [1, 1],
+    [3, 3, 4, 5],
+    [255],
+    [64, 65],
+    [9001],
+    [33, 1],
+    [1, 33],
+    [7, 11],
+    [2],
+    [129],
+  ];
 
   /** The weights that a step of length 1 from 0 leads to: what was made of the gradients, with its sign turned. */
-  async function scaled([backend, executor]: Place, gradients: readonly Float32Array[], clipNorm: number, sizes: readonly number[][] = shapes): Promise<Float32Array[]> {
+  async function scaled(
+    [backend, executor]: Place,
+    gradients: readonly Float32Array[],
+    clipNorm: number,
+    sizes: readonly number[][] = shapes,
+  ): Promise<Float32Array[]> {
     await useBackend(backend);
     const optimizer = new SGDMomentum({ learningRate: 1, momentum: 0, clipNorm, executor });
     const variables = sizes.map((shape) => tf.tidy(() => tf.variable(tf.zeros(shape))));
     const tensors = gradients.map((g, i) => tf.tensor(g.slice(), sizes[i], 'float32'));
     optimizer.applyGradients(variables.map(({ name }, i) => ({ name, tensor: tensors[i] })));
-    const results = variables.map((variable) => variable.dataSync<'float32'>().map((value) => -value));
+    const results = variables.map((variable) =>
+      variable.dataSync<'float32'>().map((value) => -value),
+    );
     for (const thing of [optimizer, ...variables, ...tensors]) thing.dispose();
     return results;
   }
 
-  const sizeOf = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
-  const gradientsOf = (scale: (i: number) => number): Float32Array[] => shapes.map((shape, i) => bell(sizeOf(shape), 40 + i, scale(i)));
+  const sizeOf = (shape: readonly number[]): number =>
+    shape.reduce((product, length) => product * length, 1);
+  const gradientsOf = (scale: (i: number) => number): Float32Array[] =>
+    shapes.map((shape, i) => bell(sizeOf(shape), 40 + i, scale(i)));
 
   /** The largest relative error of an element; denormal results, which have fewer digits, may be off by their last. */
-  function relativeError(results: readonly Float32Array[], gradients: readonly Float32Array[], factor: number): number {
+  function relativeError(
+    results: readonly Float32Array[],
+    gradients: readonly Float32Array[],
+    factor: number,
+  ): number {
     let most = 0;
-    results.forEach((result, i) => result.forEach((value, k) => {
-      const expected = gradients[i][k] * factor;
-      most = Math.max(most, (Math.abs(value - expected) - 2 ** -149) / (Math.abs(expected) || 1));
-    }));
+    results.forEach((result, i) =>
+      result.forEach((value, k) => {
+        const expected = gradients[i][k] * factor;
+        most = Math.max(most, (Math.abs(value - expected) - 2 ** -149) / (Math.abs(expected) || 1));
+      }),
+    );
     return most;
   }
 
@@ -150,16 +235,33 @@ describe('clipNorm', () => {
       ['g = 1e25', () => 1e25, 1],
       ['g = 1e25, clipped far down', () => 1e25, 1e-3],
       ['g = 1e-25', () => 1e-25, 1e-26],
-      ['g = 1e-17 to 1e-13, around the smallest that are squared as they are', (i: number) => 10 ** (-17 + (i % 5)), 1e-16],
-      ['g = 1e13 to 1e17, around the largest that are squared as they are', (i: number) => 10 ** (13 + (i % 5)), 10],
+      [
+        'g = 1e-17 to 1e-13, around the smallest that are squared as they are',
+        (i: number) => 10 ** (-17 + (i % 5)),
+        1e-16,
+      ],
+      [
+        'g = 1e13 to 1e17, around the largest that are squared as they are',
+        (i: number) => 10 ** (13 + (i % 5)),
+        10,
+      ],
       ['variables from 1e-25 to 1e25', (i: number) => 10 ** (-25 + 10 * (i % 6)), 1e20],
     ] as const)('%s', async (_, scale, clipNorm) => {
       const gradients = gradientsOf(scale);
-      const factor = clipFactor(gradients.map((g) => Float64Array.from(g)), clipNorm);
+      const factor = clipFactor(
+        gradients.map((g) => Float64Array.from(g)),
+        clipNorm,
+      );
       expect(factor).toBeLessThan(1);
       const results = await scaled(place, gradients, clipNorm);
       expect(relativeError(results, gradients, factor)).toBeLessThan(1e-6);
-      const moved = Math.sqrt(results.reduce((total, result) => total + result.reduce((sum, value) => sum + (value / clipNorm) ** 2, 0), 0));
+      const moved = Math.sqrt(
+        results.reduce(
+          (total, result) =>
+            total + result.reduce((sum, value) => sum + (value / clipNorm) ** 2, 0),
+          0,
+        ),
+      );
       expect(Math.abs(moved - 1)).toBeLessThan(1e-6);
     });
 
@@ -172,7 +274,11 @@ describe('clipNorm', () => {
     });
 
     it('a zero gradient has the factor 1: no step, and no NaN', async () => {
-      const results = await scaled(place, gradientsOf(() => 0), 1);
+      const results = await scaled(
+        place,
+        gradientsOf(() => 0),
+        1,
+      );
       for (const result of results) expect(result.every((value) => value === 0)).toBe(true);
     });
 
@@ -192,8 +298,13 @@ describe('clipNorm', () => {
   });
 
   it('the factor in double, from the sums', () => {
-    const result = clipFactorOf({ large: scalar('large'), middle: scalar('middle'), small: scalar('small') });
-    const factor = (large: number, middle: number, small: number, clipNorm = 1): number => evaluate(result, { large, middle, small, clipNorm });
+    const result = clipFactorOf({
+      large: scalar('large'),
+      middle: scalar('middle'),
+      small: scalar('small'),
+    });
+    const factor = (large: number, middle: number, small: number, clipNorm = 1): number =>
+      evaluate(result, { large, middle, small, clipNorm });
     expect(factor(0, 0, 0)).toBe(1);
     expect(factor(0, 4, 0)).toBe(0.5);
     expect(factor(0, 1, 0)).toBe(1);
@@ -206,18 +317,28 @@ describe('variables of size 0', () => {
   const rule = defineRule({
     name: 'counting',
     slots: { n: 'neuron', t: 'tensor' },
-    update: ({ w, g, n, t }) => ({ w: sub(w, mul(0.1, g)), n: add(add(n, 1), neuronSum(square(g))), t: add(add(t, 2), tensorSum(square(g))) }),
+    update: ({ w, g, n, t }) => ({
+      w: sub(w, mul(0.1, g)),
+      n: add(add(n, 1), neuronSum(square(g))),
+      t: add(add(t, 2), tensorSum(square(g))),
+    }),
   });
-  it.each(executors)('on %s, executor %s: their neuron and tensor slots live on', async (backend, executor) => {
-    await useBackend(backend);
-    const optimizer = new RuleOptimizer({ rule, learningRate: 1, executor });
-    const variable = tf.tidy(() => tf.variable(tf.zeros([0, 3])));
-    const g = tf.zeros([0, 3]);
-    for (let i = 0; i < 2; i++) optimizer.applyGradients({ [variable.name]: g });
-    const weights = await optimizer.getWeights();
-    const valuesOf = (slot: string): number[] => [...weights.find(({ name }) => name === `${variable.name}/${slot}`)!.tensor.dataSync()];
-    expect(valuesOf('n')).toEqual([2, 2, 2]);
-    expect(valuesOf('t')).toEqual([4]);
-    for (const thing of [optimizer, variable, g, ...weights.map(({ tensor }) => tensor)]) thing.dispose();
-  });
+  it.each(executors)(
+    'on %s, executor %s: their neuron and tensor slots live on',
+    async (backend, executor) => {
+      await useBackend(backend);
+      const optimizer = new RuleOptimizer({ rule, learningRate: 1, executor });
+      const variable = tf.tidy(() => tf.variable(tf.zeros([0, 3])));
+      const g = tf.zeros([0, 3]);
+      for (let i = 0; i < 2; i++) optimizer.applyGradients({ [variable.name]: g });
+      const weights = await optimizer.getWeights();
+      const valuesOf = (slot: string): number[] => [
+        ...weights.find(({ name }) => name === `${variable.name}/${slot}`)!.tensor.dataSync(),
+      ];
+      expect(valuesOf('n')).toEqual([2, 2, 2]);
+      expect(valuesOf('t')).toEqual([4]);
+      for (const thing of [optimizer, variable, g, ...weights.map(({ tensor }) => tensor)])
+        thing.dispose();
+    },
+  );
 });

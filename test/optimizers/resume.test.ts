@@ -9,7 +9,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { optimizerNames, train, type Run, type Saved } from './resume-run.js';
 
 const runs: Run[] = [
-  ...['wasm', 'cpu'].flatMap((backend) => optimizerNames.map((name) => ({ name, backend, executor: 'auto' as const }))),
+  ...['wasm', 'cpu'].flatMap((backend) =>
+    optimizerNames.map((name) => ({ name, backend, executor: 'auto' as const })),
+  ),
   { name: 'AdamW', backend: 'wasm', executor: 'ops' },
   { name: 'RuleOptimizer', backend: 'cpu', executor: 'ops' },
 ];
@@ -27,7 +29,15 @@ async function continueInNewProcess(stop: number): Promise<Saved[]> {
   for (const run of runs) saved.push(await train(run, 0, stop));
   writeFileSync(input, JSON.stringify(saved));
   const script = fileURLToPath(new URL('resume-continue.ts', import.meta.url));
-  await promisify(execFile)(process.execPath, ['--import', 'tsx', script, String(stop), '60', input, output]);
+  await promisify(execFile)(process.execPath, [
+    '--import',
+    'tsx',
+    script,
+    String(stop),
+    '60',
+    input,
+    output,
+  ]);
   return JSON.parse(readFileSync(output, 'utf8')) as Saved[];
 }
 
@@ -38,7 +48,13 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-const cases = stops.flatMap((stop) => runs.map((run, i) => ({ stop, i, title: `${run.name} on ${run.backend} (${run.executor}), stopped at ${stop}` })));
+const cases = stops.flatMap((stop) =>
+  runs.map((run, i) => ({
+    stop,
+    i,
+    title: `${run.name} on ${run.backend} (${run.executor}), stopped at ${stop}`,
+  })),
+);
 
 test.each(cases.map((one) => [one.title, one] as const))('%s', (_, { stop, i }) => {
   expect(continued.get(stop)![i]).toEqual(uninterrupted[i]);
@@ -46,7 +62,17 @@ test.each(cases.map((one) => [one.title, one] as const))('%s', (_, { stop, i }) 
 
 test('the variable without gradients at odd steps has had half of the updates', () => {
   for (const { state } of uninterrupted) {
-    const counts = Object.fromEntries(state.map(({ name, base64 }) => [name, new Int32Array(new Uint8Array(Buffer.from(base64, 'base64')).buffer)[0]]));
-    expect(counts).toMatchObject({ iter: 60, 'resume/kernel/count': 60, 'resume/sometimes/count': 30, 'resume/gain/count': 60 });
+    const counts = Object.fromEntries(
+      state.map(({ name, base64 }) => [
+        name,
+        new Int32Array(new Uint8Array(Buffer.from(base64, 'base64')).buffer)[0],
+      ]),
+    );
+    expect(counts).toMatchObject({
+      iter: 60,
+      'resume/kernel/count': 60,
+      'resume/sometimes/count': 30,
+      'resume/gain/count': 60,
+    });
   }
 });

@@ -53,27 +53,52 @@ ${training}`;
   });
 
   test('has an exports map without faults', async () => {
-    const { messages } = await publint({ pkgDir: join(project.folder, 'node_modules/tfjs-warmup') });
+    const { messages } = await publint({
+      pkgDir: join(project.folder, 'node_modules/tfjs-warmup'),
+    });
     expect(messages).toEqual([]);
   });
 
   test('has sound types for import and for require', async () => {
     const result = await checkPackage(createPackageFromTarballData(readFileSync(project.tarball)));
     // The profile node16: nobody resolves the exports map the way of Node 10.
-    const problems = result.types ? result.problems.filter((problem) => !('resolutionKind' in problem) || problem.resolutionKind !== 'node10') : ['no types'];
+    const problems = result.types
+      ? result.problems.filter(
+          (problem) => !('resolutionKind' in problem) || problem.resolutionKind !== 'node10',
+        )
+      : ['no types'];
     expect(problems).toEqual([]);
   });
 });
 
 /** Minified bytes of a bundle of these exports, tfjs left out. */
-async function bundle(names: string, from: string): Promise<{ text: string; bytes: number; gzip: number; imports: string[] }> {
+async function bundle(
+  names: string,
+  from: string,
+): Promise<{ text: string; bytes: number; gzip: number; imports: string[] }> {
   const result = await build({
-    stdin: { contents: `export { ${names} } from 'tfjs-warmup/${from}'`, resolveDir: project.folder },
-    bundle: true, minify: true, format: 'esm', write: false, metafile: true, external: ['@tensorflow/*'], logLevel: 'error',
+    stdin: {
+      contents: `export { ${names} } from 'tfjs-warmup/${from}'`,
+      resolveDir: project.folder,
+    },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    write: false,
+    metafile: true,
+    external: ['@tensorflow/*'],
+    logLevel: 'error',
   });
   const [file] = result.outputFiles;
-  const imports = Object.values(result.metafile.outputs).flatMap((output) => output.imports.map(({ path }) => path));
-  return { text: file.text, bytes: file.contents.length, gzip: gzipSync(file.contents, { level: 9 }).length, imports };
+  const imports = Object.values(result.metafile.outputs).flatMap((output) =>
+    output.imports.map(({ path }) => path),
+  );
+  return {
+    text: file.text,
+    bytes: file.contents.length,
+    gzip: gzipSync(file.contents, { level: 9 }).length,
+    imports,
+  };
 }
 
 describe('bytes', () => {
@@ -89,7 +114,8 @@ describe('bytes', () => {
   ])('%s is at most %i bytes gzip, all three printers included', async (name, most) => {
     const { gzip, text } = await bundle(name, 'optimizers');
     // Schedules come back through a hook, probes by their own import.
-    for (const part of ['trapezoid', 'angularUpdate', 'sharpness']) expect(text).not.toContain(part);
+    for (const part of ['trapezoid', 'angularUpdate', 'sharpness'])
+      expect(text).not.toContain(part);
     expect(gzip).toBeLessThanOrEqual(most);
   });
 });

@@ -9,14 +9,20 @@ const root = resolve(import.meta.dirname, '../..');
 export type Project = { readonly folder: string; readonly tarball: string; remove(): void };
 
 const npm = (cwd: string, ...args: string[]): void => {
-  execFileSync('npm', [...args, '--silent', '--no-audit', '--no-fund'], { cwd, stdio: ['ignore', 'ignore', 'inherit'] });
+  execFileSync('npm', [...args, '--silent', '--no-audit', '--no-fund'], {
+    cwd,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
 };
 
 /** Packs what is in dist and installs the tarball beside this repository's tfjs. */
 export function installTarball(): Project {
   const folder = mkdtempSync(join(tmpdir(), 'tfjs-warmup-package-'));
   npm(root, 'pack', '--ignore-scripts', '--pack-destination', folder);
-  const tarball = join(folder, readdirSync(folder).find((name) => name.endsWith('.tgz'))!);
+  const tarball = join(
+    folder,
+    readdirSync(folder).find((name) => name.endsWith('.tgz'))!,
+  );
   writeFileSync(join(folder, 'package.json'), '{ "private": true }');
   npm(folder, 'install', '--legacy-peer-deps', '--offline', tarball);
   mkdirSync(join(folder, 'node_modules'), { recursive: true });

@@ -13,7 +13,12 @@ import { blocksOf, read, runExample } from '../support/examples.js';
 import { backends } from './support.js';
 
 const modules = {
-  '@tensorflow/tfjs-core': core, '@tensorflow/tfjs-layers': tf, '@observablehq/plot': Plot, linkedom, 'tfjs-warmup/optimizers': optimizers, 'tfjs-warmup/probes': probes,
+  '@tensorflow/tfjs-core': core,
+  '@tensorflow/tfjs-layers': tf,
+  '@observablehq/plot': Plot,
+  linkedom,
+  'tfjs-warmup/optimizers': optimizers,
+  'tfjs-warmup/probes': probes,
 };
 
 describe('docs/probes.md', () => {
@@ -29,9 +34,13 @@ describe('docs/probes.md', () => {
 
   test('names every probe, and every metric with its formula', () => {
     const guide = read('docs/probes.md');
-    const functions = Object.entries(probes).filter(([, value]) => typeof value === 'function').map(([name]) => name);
+    const functions = Object.entries(probes)
+      .filter(([, value]) => typeof value === 'function')
+      .map(([name]) => name);
     for (const name of functions) expect(guide, name).toContain(`\`${name}`);
-    const [, metrics] = /metrics must be among (.*), got/.exec(errorOf(() => new probes.UpdateProbe({ metrics: ['none' as never] })))!;
+    const [, metrics] = /metrics must be among (.*), got/.exec(
+      errorOf(() => new probes.UpdateProbe({ metrics: ['none' as never] })),
+    )!;
     for (const metric of metrics.split(', ')) expect(guide, metric).toContain(`| \`${metric}\` |`);
   });
 });
@@ -48,8 +57,12 @@ function errorOf(f: () => unknown): string {
 describe('docs/examples/probe-tfjs-vis.html', () => {
   const { document } = linkedom.parseHTML(read('docs/examples/probe-tfjs-vis.html'));
   const script = document.querySelector('script[type="module"]')!.textContent!;
-  const { imports } = JSON.parse(document.querySelector('script[type="importmap"]')!.textContent!) as { imports: Record<string, string> };
-  const imported = [...script.matchAll(/^ *import (?:(.*) from )?'(.*)';$/gm)].map(([, names = '', from]) => ({ from, names: names.match(/\{ (.*) \}/)?.[1].split(', ') ?? [] }));
+  const { imports } = JSON.parse(
+    document.querySelector('script[type="importmap"]')!.textContent!,
+  ) as { imports: Record<string, string> };
+  const imported = [...script.matchAll(/^ *import (?:(.*) from )?'(.*)';$/gm)].map(
+    ([, names = '', from]) => ({ from, names: names.match(/\{ (.*) \}/)?.[1].split(', ') ?? [] }),
+  );
 
   test('its script parses, and imports what the map has', () => {
     expect(() => transformSync(script, { format: 'esm', target: 'es2022' })).not.toThrow();
@@ -58,25 +71,37 @@ describe('docs/examples/probe-tfjs-vis.html', () => {
   });
 
   test('it uses names that the packages export', () => {
-    const exported: Record<string, object> = { 'tfjs-warmup/optimizers': optimizers, 'tfjs-warmup/probes': probes };
+    const exported: Record<string, object> = {
+      'tfjs-warmup/optimizers': optimizers,
+      'tfjs-warmup/probes': probes,
+    };
     const own = imported.filter(({ from }) => from.startsWith('tfjs-warmup'));
     expect(own.map(({ names }) => names)).toEqual([['AdamW'], ['ProbeRecorder', 'UpdateProbe']]);
-    for (const { from, names } of own) for (const name of names) expect(exported[from], name).toHaveProperty(name);
+    for (const { from, names } of own)
+      for (const name of names) expect(exported[from], name).toHaveProperty(name);
     const used = [...script.matchAll(/\btf\.(\w+)/g)].map(([, name]) => name);
     expect(used).toContain('sequential');
     for (const name of used) expect(tf, name).toHaveProperty(name);
   });
 
   test('its addresses have the versions that this package has and is tested with', () => {
-    const { version, devDependencies } = JSON.parse(read('package.json')) as { version: string; devDependencies: Record<string, string> };
+    const { version, devDependencies } = JSON.parse(read('package.json')) as {
+      version: string;
+      devDependencies: Record<string, string>;
+    };
     for (const [name, address] of Object.entries(imports)) {
       if (name.startsWith('tfjs-warmup')) {
         const [, part] = /^tfjs-warmup\/(\w+)$/.exec(name)!;
-        expect(address).toBe(`https://cdn.jsdelivr.net/npm/tfjs-warmup@${version}/dist/esm/${part}/index.js`);
+        expect(address).toBe(
+          `https://cdn.jsdelivr.net/npm/tfjs-warmup@${version}/dist/esm/${part}/index.js`,
+        );
       } else if (name !== '@tensorflow/tfjs-vis') {
-        const [, tfjs, file] = /^https:\/\/cdn\.jsdelivr\.net\/npm\/@tensorflow\/tfjs@([^/]*)\/(.*)$/.exec(address)!;
+        const [, tfjs, file] =
+          /^https:\/\/cdn\.jsdelivr\.net\/npm\/@tensorflow\/tfjs@([^/]*)\/(.*)$/.exec(address)!;
         expect(tfjs).toBe(devDependencies['@tensorflow/tfjs']);
-        expect(existsSync(new URL(`../../node_modules/@tensorflow/tfjs/${file}`, import.meta.url))).toBe(true);
+        expect(
+          existsSync(new URL(`../../node_modules/@tensorflow/tfjs/${file}`, import.meta.url)),
+        ).toBe(true);
       }
     }
     // Two copies would be two engines.

@@ -20,22 +20,43 @@ const functions: readonly Unary[] = [
   ['exp', tf.exp, Math.exp],
   ['softplus', tf.softplus, (x) => Math.log1p(Math.exp(x))],
   ['log sigmoid', tf.logSigmoid, (x) => Math.log(sigmoid(x))],
-  ['the square root of 1 + x^2', (x) => tf.sqrt(tf.add(1, tf.square(x))), (x) => Math.sqrt(1 + x * x)],
+  [
+    'the square root of 1 + x^2',
+    (x) => tf.sqrt(tf.add(1, tf.square(x))),
+    (x) => Math.sqrt(1 + x * x),
+  ],
   ['a power', (x) => tf.pow(tf.add(3, x), 2.5), (x) => (3 + x) ** 2.5],
-  ['gelu', (x) => tf.mul(x, tf.mul(0.5, tf.add(1, tf.erf(tf.mul(x, Math.SQRT1_2))))), (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2))],
+  [
+    'gelu',
+    (x) => tf.mul(x, tf.mul(0.5, tf.add(1, tf.erf(tf.mul(x, Math.SQRT1_2))))),
+    (x) => 0.5 * x * (1 + erf(x * Math.SQRT1_2)),
+  ],
   ['relu of a square', (x) => tf.relu(tf.sub(tf.square(x), 0.1)), (x) => Math.max(0, x * x - 0.1)],
   ['relu6 of a square', (x) => tf.relu6(tf.square(tf.mul(2, x))), (x) => Math.min(6, 4 * x * x)],
-  ['leaky relu of a cube', (x) => tf.leakyRelu(tf.mul(x, tf.square(x)), 0.1), (x) => (x < 0 ? 0.1 : 1) * x ** 3],
-  ['a clipped square', (x) => tf.clipByValue(tf.square(x), 0.3, 2), (x) => Math.min(2, Math.max(0.3, x * x))],
+  [
+    'leaky relu of a cube',
+    (x) => tf.leakyRelu(tf.mul(x, tf.square(x)), 0.1),
+    (x) => (x < 0 ? 0.1 : 1) * x ** 3,
+  ],
+  [
+    'a clipped square',
+    (x) => tf.clipByValue(tf.square(x), 0.3, 2),
+    (x) => Math.min(2, Math.max(0.3, x * x)),
+  ],
   ['tanh twice', (x) => tf.tanh(tf.mul(2, tf.tanh(x))), (x) => Math.tanh(2 * Math.tanh(x))],
-  ['a choice by sign', (x) => tf.where(tf.greater(x, 0), tf.square(x), tf.exp(x)), (x) => (x > 0 ? x * x : Math.exp(x))],
+  [
+    'a choice by sign',
+    (x) => tf.where(tf.greater(x, 0), tf.square(x), tf.exp(x)),
+    (x) => (x > 0 ? x * x : Math.exp(x)),
+  ],
 ];
 
 /** The integral of the normal density by Simpson's rule. */
 function erf(x: number): number {
   const [steps, h] = [2000, x / 2000];
   let sum = 0;
-  for (let i = 0; i <= steps; i++) sum += (i === 0 || i === steps ? 1 : i % 2 === 1 ? 4 : 2) * Math.exp(-((i * h) ** 2));
+  for (let i = 0; i <= steps; i++)
+    sum += (i === 0 || i === steps ? 1 : i % 2 === 1 ? 4 : 2) * Math.exp(-((i * h) ** 2));
   return (2 / Math.sqrt(Math.PI)) * (h / 3) * sum;
 }
 
@@ -52,7 +73,11 @@ describe.each(backends)('on %s', (backend) => {
       products.forEach((tensor) => tensor.dispose());
       return values;
     });
-    product.forEach((value, i) => expect(Math.abs(value - secondDerivative(exact, points[i])), `at ${points[i]}`).toBeLessThan(2e-4));
+    product.forEach((value, i) =>
+      expect(Math.abs(value - secondDerivative(exact, points[i])), `at ${points[i]}`).toBeLessThan(
+        2e-4,
+      ),
+    );
     [x, ones].forEach((tensor) => tensor.dispose());
   });
 
@@ -61,17 +86,25 @@ describe.each(backends)('on %s', (backend) => {
   const powers = logits.map(Math.exp);
   const p = powers.map((power) => power / powers.reduce((sum, x) => sum + x));
   const direction = [1, -2, 0.5, 3];
-  const expected = p.map((share, i) => share * direction[i] - share * p.reduce((sum, x, k) => sum + x * direction[k], 0));
+  const expected = p.map(
+    (share, i) => share * direction[i] - share * p.reduce((sum, x, k) => sum + x * direction[k], 0),
+  );
   const losses: Record<string, (z: tf.Tensor2D) => tf.Tensor> = {
-    'tf.losses.softmaxCrossEntropy': (z) => tf.losses.softmaxCrossEntropy(tf.tensor2d([[0, 0, 1, 0]]), z),
-    'logSoftmax': (z) => tf.neg(tf.sum(tf.mul(tf.tensor2d([[0, 0, 1, 0]]), tf.logSoftmax(z)))),
-    'the logarithm of softmax': (z) => tf.neg(tf.sum(tf.mul(tf.tensor2d([[0, 0, 1, 0]]), tf.log(tf.softmax(z))))),
-    'logSumExp': (z) => tf.sub(tf.logSumExp(z), tf.sum(tf.mul(tf.tensor2d([[0, 0, 1, 0]]), z))),
+    'tf.losses.softmaxCrossEntropy': (z) =>
+      tf.losses.softmaxCrossEntropy(tf.tensor2d([[0, 0, 1, 0]]), z),
+    logSoftmax: (z) => tf.neg(tf.sum(tf.mul(tf.tensor2d([[0, 0, 1, 0]]), tf.logSoftmax(z)))),
+    'the logarithm of softmax': (z) =>
+      tf.neg(tf.sum(tf.mul(tf.tensor2d([[0, 0, 1, 0]]), tf.log(tf.softmax(z))))),
+    logSumExp: (z) => tf.sub(tf.logSumExp(z), tf.sum(tf.mul(tf.tensor2d([[0, 0, 1, 0]]), z))),
   };
   test.each(Object.entries(losses))('cross-entropy by %s', async (_, loss) => {
     const z = variableOf(logits, [1, 4]);
     const vector = tf.tensor2d([direction]);
-    const [product] = hessianVectorProduct(() => loss(z as unknown as tf.Tensor2D) as tf.Scalar, [z], [vector]);
+    const [product] = hessianVectorProduct(
+      () => loss(z as unknown as tf.Tensor2D) as tf.Scalar,
+      [z],
+      [vector],
+    );
     product.dataSync().forEach((value, i) => expect(value).toBeCloseTo(expected[i], 5));
     [z, vector, product].forEach((tensor) => tensor.dispose());
     expect('customGrad' in Object.getOwnPropertyDescriptors(tf.engine())).toBe(false);
@@ -83,14 +116,21 @@ describe.each(backends)('on %s', (backend) => {
         const [x, save] = args as unknown as [tf.Tensor, (tensors: tf.Tensor[]) => void];
         const square = tf.square(x);
         save([square]);
-        return { value: tf.mul(x, square), gradFunc: (dy: tf.Tensor, [saved]: tf.Tensor[]) => tf.mul(dy, tf.mul(3, saved)) };
+        return {
+          value: tf.mul(x, square),
+          gradFunc: (dy: tf.Tensor, [saved]: tf.Tensor[]) => tf.mul(dy, tf.mul(3, saved)),
+        };
       });
     const outside = cube();
     const x = variableOf([2], [1]);
     const { value } = await withoutLeak(() => sharpness(() => tf.sum(cube()(x)) as tf.Scalar, [x]));
     expect(value).toBeCloseTo(12, 4);
-    await expect(withoutLeak(() => sharpness(() => tf.sum(outside(x)) as tf.Scalar, [x]))).rejects.toThrow('sharpness: a custom gradient in the loss saves a value that it computed');
-    const { value: again } = await sharpness(() => tf.sum(outside(x)) as tf.Scalar, [x], { method: 'finiteDifference' });
+    await expect(
+      withoutLeak(() => sharpness(() => tf.sum(outside(x)) as tf.Scalar, [x])),
+    ).rejects.toThrow('sharpness: a custom gradient in the loss saves a value that it computed');
+    const { value: again } = await sharpness(() => tf.sum(outside(x)) as tf.Scalar, [x], {
+      method: 'finiteDifference',
+    });
     expect(again / 12).toBeCloseTo(1, 3);
     x.dispose();
   });

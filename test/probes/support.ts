@@ -25,10 +25,18 @@ export const normals = (size: number, seed: number): Float32Array => {
 let made = 0;
 
 export const variableOf = (values: ArrayLike<number>, shape: readonly number[]): tf.Variable =>
-  tf.tidy(() => tf.variable(tf.tensor(Float32Array.from(values), [...shape], 'float32'), true, `probed${made++}`));
+  tf.tidy(() =>
+    tf.variable(
+      tf.tensor(Float32Array.from(values), [...shape], 'float32'),
+      true,
+      `probed${made++}`,
+    ),
+  );
 
 export function assign(variable: tf.Variable, values: ArrayLike<number>): void {
-  tf.tidy(() => variable.assign(tf.tensor(Float32Array.from(values), variable.shape, 'float32') as tf.Variable));
+  tf.tidy(() =>
+    variable.assign(tf.tensor(Float32Array.from(values), variable.shape, 'float32') as tf.Variable),
+  );
 }
 
 /** Runs `f` and checks that no tensor is left, not even where it throws. */
@@ -49,7 +57,10 @@ export const quadratic = (x: tf.Variable, matrix: ArrayLike<number>) => (): tf.S
 };
 
 /** Q diag(eigenvalues) Q^T with Q from Gram-Schmidt on normal numbers, in double. */
-export function symmetricWith(eigenvalues: readonly number[], seed: number): { matrix: number[]; vectors: number[][] } {
+export function symmetricWith(
+  eigenvalues: readonly number[],
+  seed: number,
+): { matrix: number[]; vectors: number[][] } {
   const size = eigenvalues.length;
   const numbers = normals(size * size, seed);
   const vectors: number[][] = [];

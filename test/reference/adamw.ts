@@ -1,7 +1,12 @@
 /** AdamW. Loshchilov and Hutter, Decoupled weight decay regularization (arXiv 1711.05101), Algorithm 2, lines 6 to 12. */
 import { stateOf, type Reference } from './reference.js';
 
-export const adamW: Reference = (w, g, state, { learningRate, weightDecay, beta1, beta2, epsilon, step }) => {
+export const adamW: Reference = (
+  w,
+  g,
+  state,
+  { learningRate, weightDecay, beta1, beta2, epsilon, step },
+) => {
   const m = stateOf(state, 'm', w.length);
   const v = stateOf(state, 'v', w.length);
   for (let i = 0; i < w.length; i++) {
@@ -9,6 +14,7 @@ export const adamW: Reference = (w, g, state, { learningRate, weightDecay, beta1
     v[i] = beta2 * v[i] + (1 - beta2) * g[i] ** 2;
     const mHat = m[i] / (1 - beta1 ** step);
     const vHat = v[i] / (1 - beta2 ** step);
-    w[i] = w[i] * (1 - learningRate * weightDecay) - (learningRate * mHat) / (Math.sqrt(vHat) + epsilon);
+    w[i] =
+      w[i] * (1 - learningRate * weightDecay) - (learningRate * mHat) / (Math.sqrt(vHat) + epsilon);
   }
 };

@@ -2,6 +2,8 @@
 
 /** The factor of all gradients: 1, or clipNorm / |g| where the norm over all of them is larger. */
 export function clipFactor(gradients: readonly Float64Array[], clipNorm: number): number {
-  const norm = Math.sqrt(gradients.reduce((total, g) => total + g.reduce((sum, value) => sum + value ** 2, 0), 0));
+  const norm = Math.sqrt(
+    gradients.reduce((total, g) => total + g.reduce((sum, value) => sum + value ** 2, 0), 0),
+  );
   return norm > clipNorm ? clipNorm / norm : 1;
 }

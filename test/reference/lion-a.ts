@@ -18,18 +18,32 @@ export function inverseBias(kind: LionAForm['biasCorrection'], beta: number, t: 
 }
 
 /** kA, the steady-state RMS of AdamW's update */
-export const matchedSize = (beta: number, matchAdamW = true): number => (matchAdamW ? Math.sqrt((1 - beta) / (1 + beta)) : 1);
+export const matchedSize = (beta: number, matchAdamW = true): number =>
+  matchAdamW ? Math.sqrt((1 - beta) / (1 + beta)) : 1;
 
 /** sign(c), c = b^2 m + (1 - b^2) g with Nesterov, else b m + (1 - b) g; m <- b m + (1 - b) g; and the factors of the step. */
-export function signDirection({ nesterov = true, biasCorrection, rrc }: LionAForm, g: Float64Array, state: State, options: StepOptions): { signs: Float64Array; factor: number } {
+export function signDirection(
+  { nesterov = true, biasCorrection, rrc }: LionAForm,
+  g: Float64Array,
+  state: State,
+  options: StepOptions,
+): { signs: Float64Array; factor: number } {
   const { beta, step } = options;
-  const factor = inverseBias(biasCorrection, beta, step) * (rrc ? rrcFactor(rrc, g, state, { beta, step }) : 1);
-  return { signs: lionDirection(g, state, { ...options, beta1: nesterov ? beta ** 2 : beta, beta2: beta }), factor };
+  const factor =
+    inverseBias(biasCorrection, beta, step) * (rrc ? rrcFactor(rrc, g, state, { beta, step }) : 1);
+  return {
+    signs: lionDirection(g, state, { ...options, beta1: nesterov ? beta ** 2 : beta, beta2: beta }),
+    factor,
+  };
 }
 
 /** w <- w (1 - eta lambda) - eta f_t kA sign(c) */
-export const lionA = (form: LionAForm = {}): Reference => (w, g, state, options) => {
-  const { learningRate: eta, weightDecay: lambda, beta } = options;
-  const { signs, factor } = signDirection(form, g, state, options);
-  for (let i = 0; i < w.length; i++) w[i] = w[i] * (1 - eta * lambda) - eta * factor * matchedSize(beta, form.matchAdamW) * signs[i];
-};
+export const lionA =
+  (form: LionAForm = {}): Reference =>
+  (w, g, state, options) => {
+    const { learningRate: eta, weightDecay: lambda, beta } = options;
+    const { signs, factor } = signDirection(form, g, state, options);
+    for (let i = 0; i < w.length; i++)
+      w[i] =
+        w[i] * (1 - eta * lambda) - eta * factor * matchedSize(beta, form.matchAdamW) * signs[i];
+  };

@@ -3,7 +3,10 @@
 /** The indices of the elements of each neuron; neurons are numbered by `axes`, in the order of the axes. */
 export function neuronsOf(shape: readonly number[], axes: readonly number[]): number[][] {
   const sorted = [...axes].sort((a, b) => a - b);
-  const neurons: number[][] = Array.from({ length: sorted.reduce((count, axis) => count * shape[axis], 1) }, () => []);
+  const neurons: number[][] = Array.from(
+    { length: sorted.reduce((count, axis) => count * shape[axis], 1) },
+    () => [],
+  );
   const size = shape.reduce((product, length) => product * length, 1);
   for (let i = 0; i < size; i++) {
     const position: number[] = [];
@@ -17,9 +20,12 @@ export function neuronsOf(shape: readonly number[], axes: readonly number[]): nu
 }
 
 /** All elements as one neuron. */
-export const wholeTensor = (size: number): number[][] => [Array.from({ length: size }, (_, i) => i)];
+export const wholeTensor = (size: number): number[][] => [
+  Array.from({ length: size }, (_, i) => i),
+];
 
-export const pick = (values: ArrayLike<number>, indices: readonly number[]): number[] => indices.map((i) => values[i]);
+export const pick = (values: ArrayLike<number>, indices: readonly number[]): number[] =>
+  indices.map((i) => values[i]);
 
 export const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number => {
   let total = 0;
@@ -29,7 +35,8 @@ export const dot = (x: ArrayLike<number>, y: ArrayLike<number>): number => {
 
 export const normOf = (x: ArrayLike<number>): number => Math.sqrt(dot(x, x));
 
-export const meanOf = (x: readonly number[]): number => x.reduce((total, value) => total + value, 0) / x.length;
+export const meanOf = (x: readonly number[]): number =>
+  x.reduce((total, value) => total + value, 0) / x.length;
 
 export const centred = (x: readonly number[]): number[] => {
   const mean = meanOf(x);

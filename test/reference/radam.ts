@@ -13,7 +13,12 @@ export function omega(beta2: number, t: number): number {
   return Math.sqrt(((rho - 4) * (rho - 2) * longest) / ((longest - 4) * (longest - 2) * rho));
 }
 
-export const rAdam: Reference = (w, g, state, { learningRate, weightDecay, beta1, beta2, epsilon, step }) => {
+export const rAdam: Reference = (
+  w,
+  g,
+  state,
+  { learningRate, weightDecay, beta1, beta2, epsilon, step },
+) => {
   const m = stateOf(state, 'm', w.length);
   const v = stateOf(state, 'v', w.length);
   for (let i = 0; i < w.length; i++) {
@@ -21,7 +26,8 @@ export const rAdam: Reference = (w, g, state, { learningRate, weightDecay, beta1
     v[i] = beta2 * v[i] + (1 - beta2) * g[i] ** 2;
     const mHat = m[i] / (1 - beta1 ** step);
     const root = Math.sqrt(v[i] / (1 - beta2 ** step));
-    const u = averageLength(beta2, step) > 5 ? (omega(beta2, step) * mHat) / (root + epsilon) : mHat;
+    const u =
+      averageLength(beta2, step) > 5 ? (omega(beta2, step) * mHat) / (root + epsilon) : mHat;
     w[i] = w[i] * (1 - learningRate * weightDecay) - learningRate * u;
   }
 };

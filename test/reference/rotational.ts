@@ -29,13 +29,15 @@ const adamDirection: Direction = (g, state, { beta1, beta2, epsilon, step }) => 
 };
 
 /** buf = alpha buf + g; u = buf, or g + alpha buf with Nesterov */
-const momentumDirection = (nesterov: boolean): Direction => (g, state, { momentum }) => {
-  const m = stateOf(state, 'm', g.length);
-  return g.map((gradient, i) => {
-    m[i] = momentum * m[i] + gradient;
-    return nesterov ? gradient + momentum * m[i] : m[i];
-  });
-};
+const momentumDirection =
+  (nesterov: boolean): Direction =>
+  (g, state, { momentum }) => {
+    const m = stateOf(state, 'm', g.length);
+    return g.map((gradient, i) => {
+      m[i] = momentum * m[i] + gradient;
+      return nesterov ? gradient + momentum * m[i] : m[i];
+    });
+  };
 
 /** u = sign(b1 m + (1 - b1) g), then m <- b2 m + (1 - b2) g; marks as close the elements whose sign float32 may see otherwise. */
 export const lionDirection: Direction = (g, state, { beta1, beta2 }) => {
@@ -51,17 +53,25 @@ export const lionDirection: Direction = (g, state, { beta1, beta2 }) => {
 
 /** Expected rotation a step. */
 export const equilibrium = {
-  adamw: ({ learningRate, weightDecay, beta1 }: StepOptions) => Math.sqrt((2 * learningRate * weightDecay * (1 - beta1)) / (1 + beta1)),
-  sgdm: ({ learningRate, weightDecay, momentum }: StepOptions) => Math.sqrt((2 * learningRate * weightDecay) / (1 + momentum)),
+  adamw: ({ learningRate, weightDecay, beta1 }: StepOptions) =>
+    Math.sqrt((2 * learningRate * weightDecay * (1 - beta1)) / (1 + beta1)),
+  sgdm: ({ learningRate, weightDecay, momentum }: StepOptions) =>
+    Math.sqrt((2 * learningRate * weightDecay) / (1 + momentum)),
   lion: ({ learningRate, weightDecay, beta1, beta2 }: StepOptions) =>
-    Math.sqrt(Math.PI / 2) * Math.sqrt(2 * learningRate * weightDecay) * Math.sqrt((1 - beta1) ** 2 + (beta1 ** 2 * (1 - beta2)) / (1 + beta2)),
+    Math.sqrt(Math.PI / 2) *
+    Math.sqrt(2 * learningRate * weightDecay) *
+    Math.sqrt((1 - beta1) ** 2 + (beta1 ** 2 * (1 - beta2)) / (1 + beta2)),
 };
 
 /** Neurons with a smaller norm take the plain step of the inner optimizer, for good. */
 export const smallestNorm = 1e-12;
 
 /** w <- |w| (w - mean) / |w - mean| in each neuron; stores the norms, 0 for a neuron whose weights are all the same. */
-export function prepareRotation({ neurons, zeroMean = true }: Pick<RotationalForm, 'neurons' | 'zeroMean'>, w: Float64Array, state: State): void {
+export function prepareRotation(
+  { neurons, zeroMean = true }: Pick<RotationalForm, 'neurons' | 'zeroMean'>,
+  w: Float64Array,
+  state: State,
+): void {
   state.norm = Float64Array.from(neurons, (indices) => {
     const own = pick(w, indices);
     const norm = normOf(own);
@@ -77,35 +87,55 @@ export function prepareRotation({ neurons, zeroMean = true }: Pick<RotationalFor
 const rotationalEpsilon = 1e-8;
 
 /** `decoupled` says how a neuron without a norm decays: by the rate, or through its gradient. */
-const rotational = (form: RotationalForm, direction: Direction, defaultRotation: (options: StepOptions) => number, decoupled: boolean): Reference => (w, g, state, options) => {
-  const { learningRate: eta, weightDecay: lambda, step: t } = options;
-  const { neurons, zeroMean = true, updateNormDecay: decay = 0.9, rotation = defaultRotation } = form;
-  if (!state.norm) prepareRotation(form, w, state);
-  const energy = stateOf(state, 'energy', neurons.length);
-  const gradient = g.slice();
-  neurons.forEach((indices, k) => {
-    if (!decoupled && state.norm[k] <= smallestNorm) for (const i of indices) gradient[i] += lambda * w[i];
-  });
-  const directions = direction(gradient, state, options);
-  neurons.forEach((indices, k) => {
-    const N = state.norm[k];
-    const own = pick(w, indices);
-    let u = pick(directions, indices);
-    if (N <= smallestNorm) {
-      indices.forEach((i, j) => (w[i] = own[j] * (decoupled ? 1 - eta * lambda : 1) - eta * u[j]));
-      return;
-    }
-    if (zeroMean) u = centred(u);
-    const along = dot(u, own) / N ** 2;
-    u = u.map((value, j) => value - own[j] * along);
-    energy[k] = decay * energy[k] + (1 - decay) * dot(u, u);
-    const A = Math.sqrt(energy[k] / (1 - decay ** t));
-    const moved = own.map((value, j) => value - (rotation(options) * N * u[j]) / (A + rotationalEpsilon));
-    const length = normOf(moved);
-    indices.forEach((i, j) => (w[i] = (moved[j] * N) / length));
-  });
-};
+const rotational =
+  (
+    form: RotationalForm,
+    direction: Direction,
+    defaultRotation: (options: StepOptions) => number,
+    decoupled: boolean,
+  ): Reference =>
+  (w, g, state, options) => {
+    const { learningRate: eta, weightDecay: lambda, step: t } = options;
+    const {
+      neurons,
+      zeroMean = true,
+      updateNormDecay: decay = 0.9,
+      rotation = defaultRotation,
+    } = form;
+    if (!state.norm) prepareRotation(form, w, state);
+    const energy = stateOf(state, 'energy', neurons.length);
+    const gradient = g.slice();
+    neurons.forEach((indices, k) => {
+      if (!decoupled && state.norm[k] <= smallestNorm)
+        for (const i of indices) gradient[i] += lambda * w[i];
+    });
+    const directions = direction(gradient, state, options);
+    neurons.forEach((indices, k) => {
+      const N = state.norm[k];
+      const own = pick(w, indices);
+      let u = pick(directions, indices);
+      if (N <= smallestNorm) {
+        indices.forEach(
+          (i, j) => (w[i] = own[j] * (decoupled ? 1 - eta * lambda : 1) - eta * u[j]),
+        );
+        return;
+      }
+      if (zeroMean) u = centred(u);
+      const along = dot(u, own) / N ** 2;
+      u = u.map((value, j) => value - own[j] * along);
+      energy[k] = decay * energy[k] + (1 - decay) * dot(u, u);
+      const A = Math.sqrt(energy[k] / (1 - decay ** t));
+      const moved = own.map(
+        (value, j) => value - (rotation(options) * N * u[j]) / (A + rotationalEpsilon),
+      );
+      const length = normOf(moved);
+      indices.forEach((i, j) => (w[i] = (moved[j] * N) / length));
+    });
+  };
 
-export const rotationalAdamW = (form: RotationalForm): Reference => rotational(form, adamDirection, equilibrium.adamw, true);
-export const rotationalSGDM = (form: RotationalForm, nesterov = false): Reference => rotational(form, momentumDirection(nesterov), equilibrium.sgdm, false);
-export const rotationalLion = (form: RotationalForm): Reference => rotational(form, lionDirection, equilibrium.lion, true);
+export const rotationalAdamW = (form: RotationalForm): Reference =>
+  rotational(form, adamDirection, equilibrium.adamw, true);
+export const rotationalSGDM = (form: RotationalForm, nesterov = false): Reference =>
+  rotational(form, momentumDirection(nesterov), equilibrium.sgdm, false);
+export const rotationalLion = (form: RotationalForm): Reference =>
+  rotational(form, lionDirection, equilibrium.lion, true);

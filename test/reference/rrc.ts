@@ -23,7 +23,14 @@ export function signalToNoise(state: State): number | undefined {
   return signal / noise;
 }
 
-function currentFactor({ batchSize: B = Infinity, minimum = B < Infinity ? 1 / Math.sqrt(B) : 0.05, start = 'cautious' }: RRCForm, state: State): number {
+function currentFactor(
+  {
+    batchSize: B = Infinity,
+    minimum = B < Infinity ? 1 / Math.sqrt(B) : 0.05,
+    start = 'cautious',
+  }: RRCForm,
+  state: State,
+): number {
   const phiB = signalToNoise(state);
   if (phiB === undefined) return start === 'cautious' ? minimum : 1;
   const c = phiB === Infinity ? 1 / Math.sqrt(B) : Math.sqrt((1 + phiB / B) / (1 + phiB));
@@ -31,7 +38,12 @@ function currentFactor({ batchSize: B = Infinity, minimum = B < Infinity ? 1 / M
 }
 
 /** Takes the gradient of a step and gives the factor for it. */
-export function rrcFactor(form: RRCForm, g: ArrayLike<number>, state: State, { beta, step: t }: { readonly beta: number; readonly step: number }): number {
+export function rrcFactor(
+  form: RRCForm,
+  g: ArrayLike<number>,
+  state: State,
+  { beta, step: t }: { readonly beta: number; readonly step: number },
+): number {
   const before = currentFactor(form, state);
   const m = stateOf(state, 'rrcMomentum', g.length);
   let [a, bm] = [0, 0];
@@ -42,6 +54,9 @@ export function rrcFactor(form: RRCForm, g: ArrayLike<number>, state: State, { b
   }
   const kappa = (((1 - beta) / (1 + beta)) * (1 + beta ** t)) / (1 - beta ** t);
   // A gradient of zero says nothing of its noise.
-  if (a > 0) [a, bm, 1, kappa].forEach((value, i) => (means(state)[i] = beta * means(state)[i] + (1 - beta) * value));
+  if (a > 0)
+    [a, bm, 1, kappa].forEach(
+      (value, i) => (means(state)[i] = beta * means(state)[i] + (1 - beta) * value),
+    );
   return form.immediate ? currentFactor(form, state) : before;
 }

@@ -14,14 +14,18 @@ const neurons = neuronsOf(shape, [1]);
 const byCosine = (before: tf.Tensor, after: tf.Tensor): number[] =>
   tf.tidy(() => {
     const norms = tf.mul(tf.norm(before, 2, 0), tf.norm(after, 2, 0));
-    return Array.from(tf.acos(tf.minimum(1, tf.div(tf.sum(tf.mul(before, after), 0), norms))).dataSync());
+    return Array.from(
+      tf.acos(tf.minimum(1, tf.div(tf.sum(tf.mul(before, after), 0), norms))).dataSync(),
+    );
   });
 
 /** Sums in float32 on the backend, the angle from them in double. */
 const bySums = (before: tf.Tensor, after: tf.Tensor): number[] =>
   tf.tidy(() => {
     const move = tf.sub(after, before);
-    const [a, b, d] = [tf.mul(before, before), tf.mul(before, move), tf.mul(move, move)].map((product) => tf.sum(product, 0).dataSync());
+    const [a, b, d] = [tf.mul(before, before), tf.mul(before, move), tf.mul(move, move)].map(
+      (product) => tf.sum(product, 0).dataSync(),
+    );
     return neurons.map((_, k) => angleFromSums(a[k], b[k], d[k]));
   });
 
@@ -30,12 +34,19 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
 
   test.each([3e-4, 1.78e-3, 0.04])('a rotation of %f rad', (rotation) => {
     const run = { shape, start: bell(4096, 1), gradients: [bell(4096, 2)] };
-    const [before, after] = train(() => new LionAR({ learningRate: 0.01, rotation, exactAngle: true, executor }), run).map((values) => tf.tensor(values, shape));
-    const exact = neurons.map((indices) => angleBetween(pick(before.dataSync(), indices), pick(after.dataSync(), indices)));
-    const farthest = (angles: number[]) => Math.max(...angles.map((angle, k) => Math.abs(angle / exact[k] - 1)));
+    const [before, after] = train(
+      () => new LionAR({ learningRate: 0.01, rotation, exactAngle: true, executor }),
+      run,
+    ).map((values) => tf.tensor(values, shape));
+    const exact = neurons.map((indices) =>
+      angleBetween(pick(before.dataSync(), indices), pick(after.dataSync(), indices)),
+    );
+    const farthest = (angles: number[]) =>
+      Math.max(...angles.map((angle, k) => Math.abs(angle / exact[k] - 1)));
 
     // The weights themselves are float32: some 3e-8 radians are theirs.
-    for (const angle of exact) expect(Math.abs(angle - rotation)).toBeLessThan(1e-7 + 1e-6 * rotation);
+    for (const angle of exact)
+      expect(Math.abs(angle - rotation)).toBeLessThan(1e-7 + 1e-6 * rotation);
     expect(farthest(bySums(before, after))).toBeLessThan(1e-5);
     if (rotation <= 3e-4) expect(farthest(byCosine(before, after))).toBeGreaterThan(0.1);
     else if (rotation < 2e-3) expect(farthest(byCosine(before, after))).toBeGreaterThan(1e-3);

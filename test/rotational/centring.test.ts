@@ -6,7 +6,15 @@ import { neuronsOf } from '../reference/neurons.js';
 import { prepareRotation } from '../reference/rotational.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance, expectSameBits, largest } from '../support/numbers.js';
-import { neuronNorms, places, slotsOf, stepWith, valuesOf, variableOf, type Executor } from './tools.js';
+import {
+  neuronNorms,
+  places,
+  slotsOf,
+  stepWith,
+  valuesOf,
+  variableOf,
+  type Executor,
+} from './tools.js';
 
 const shape = [7, 4];
 const start = bell(28, 1).map((value) => value + 0.5);
@@ -26,7 +34,9 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
     expect(distance(once, expected)).toBeLessThan(3e-7 * largest(start));
     const norms = neuronNorms(start, neurons);
     expect(distance(neuronNorms(once, neurons), norms)).toBeLessThan(1e-6 * largest(norms));
-    expect(distance((await slotsOf(optimizer, variable)).norm, norms)).toBeLessThan(1e-6 * largest(norms));
+    expect(distance((await slotsOf(optimizer, variable)).norm, norms)).toBeLessThan(
+      1e-6 * largest(norms),
+    );
     optimizer.prepare([variable]);
     expectSameBits(valuesOf(variable), once, 'prepared again');
     optimizer.dispose();
@@ -34,12 +44,17 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
   });
 
   test('without centring only the norms are noted', async () => {
-    for (const optimizer of [new LionAR({ ...rates, executor }), new RotationalSGDM({ ...rates, zeroMean: false, executor })]) {
+    for (const optimizer of [
+      new LionAR({ ...rates, executor }),
+      new RotationalSGDM({ ...rates, zeroMean: false, executor }),
+    ]) {
       const variable = variableOf(start, shape);
       optimizer.prepare([variable]);
       expectSameBits(valuesOf(variable), start, 'weights');
       const norms = neuronNorms(start, neurons);
-      expect(distance((await slotsOf(optimizer, variable)).norm, norms)).toBeLessThan(1e-6 * largest(norms));
+      expect(distance((await slotsOf(optimizer, variable)).norm, norms)).toBeLessThan(
+        1e-6 * largest(norms),
+      );
       optimizer.dispose();
       variable.dispose();
     }
@@ -64,7 +79,8 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
     expect(passes.length).toBe(listed ? 3 : 4);
     const first = passes.at(-3)!;
     expect(distance(first, expected)).toBeLessThan(3e-7 * largest(start));
-    const lossOf = (w: ArrayLike<number>) => Array.from(w).reduce((total, value) => total + (value - 0.1) ** 2, 0);
+    const lossOf = (w: ArrayLike<number>) =>
+      Array.from(w).reduce((total, value) => total + (value - 0.1) ** 2, 0);
     expect(costs[0]).toBeCloseTo(lossOf(first), 4);
     expect(Math.abs(lossOf(start) - lossOf(first))).toBeGreaterThan(0.1);
     expect(distance(passes.at(-1)!, first)).toBeGreaterThan(1e-4);
@@ -75,12 +91,29 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
   });
 
   test('model.fit', async () => {
-    const dense = tf.layers.dense({ units: 4, inputShape: [7], useBias: true, name: `centred${backend}${executor}x` });
+    const dense = tf.layers.dense({
+      units: 4,
+      inputShape: [7],
+      useBias: true,
+      name: `centred${backend}${executor}x`,
+    });
     const model = tf.sequential({ layers: [dense] });
     dense.setWeights([tf.tensor(start, shape), tf.zeros([4])]);
     const [x, y] = [tf.tensor(bell(35, 2), [5, 7]), tf.tensor(bell(20, 3), [5, 4])];
-    const lossAt = (w: ArrayLike<number>): number => tf.tidy(() => tf.losses.meanSquaredError(y, tf.matMul(x, tf.tensor(Float32Array.from(w), shape as [number, number]))).dataSync()[0]);
-    model.compile({ optimizer: new RotationalAdamW({ ...rates, executor }), loss: 'meanSquaredError' });
+    const lossAt = (w: ArrayLike<number>): number =>
+      tf.tidy(
+        () =>
+          tf.losses
+            .meanSquaredError(
+              y,
+              tf.matMul(x, tf.tensor(Float32Array.from(w), shape as [number, number])),
+            )
+            .dataSync()[0],
+      );
+    model.compile({
+      optimizer: new RotationalAdamW({ ...rates, executor }),
+      loss: 'meanSquaredError',
+    });
     const { history } = await model.fit(x, y, { epochs: 1, batchSize: 5, verbose: 0 });
     expect(history.loss[0]).toBeCloseTo(lossAt(expected), 4);
     expect(Math.abs(lossAt(start) - lossAt(expected))).toBeGreaterThan(0.01);
@@ -90,20 +123,23 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
     tf.dispose([x, y]);
   });
 
-  test.each([0, 2])('not again after loading state that was saved after %i steps', async (steps) => {
-    const variable = variableOf(start, shape);
-    const optimizer = new RotationalAdamW({ ...rates, executor });
-    optimizer.prepare([variable]);
-    for (let i = 0; i < steps; i++) stepWith(optimizer, [variable, bell(28, 10 + i)]);
-    const state = await optimizer.getWeights();
-    const again = new RotationalAdamW({ ...rates, executor });
-    await again.setWeights(state);
-    for (const { tensor } of state) tensor.dispose();
-    // Weights that centring would change.
-    variable.assign(tf.tidy(() => tf.add(variable, 0.25)));
-    const before = valuesOf(variable);
-    again.prepare([variable]);
-    expectSameBits(valuesOf(variable), before, 'weights');
-    for (const thing of [optimizer, again, variable]) thing.dispose();
-  });
+  test.each([0, 2])(
+    'not again after loading state that was saved after %i steps',
+    async (steps) => {
+      const variable = variableOf(start, shape);
+      const optimizer = new RotationalAdamW({ ...rates, executor });
+      optimizer.prepare([variable]);
+      for (let i = 0; i < steps; i++) stepWith(optimizer, [variable, bell(28, 10 + i)]);
+      const state = await optimizer.getWeights();
+      const again = new RotationalAdamW({ ...rates, executor });
+      await again.setWeights(state);
+      for (const { tensor } of state) tensor.dispose();
+      // Weights that centring would change.
+      variable.assign(tf.tidy(() => tf.add(variable, 0.25)));
+      const before = valuesOf(variable);
+      again.prepare([variable]);
+      expectSameBits(valuesOf(variable), before, 'weights');
+      for (const thing of [optimizer, again, variable]) thing.dispose();
+    },
+  );
 });

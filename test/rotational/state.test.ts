@@ -1,21 +1,65 @@
 /** What is kept between steps: it goes out and comes back bit for bit, moves between executors, and does not grow. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { AdamW, GIAdam, LionA, LionAR, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, rrc, type CommonOptions, type FusedOptimizer } from '../../src/optimizers/index.js';
+import {
+  AdamW,
+  GIAdam,
+  LionA,
+  LionAR,
+  RAdam,
+  RotationalAdamW,
+  RotationalLion,
+  RotationalSGDM,
+  rrc,
+  type CommonOptions,
+  type FusedOptimizer,
+} from '../../src/optimizers/index.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance, expectSameBits, largest } from '../support/numbers.js';
 import { places, slotsOf, stepWith, valuesOf, variableOf, type Executor } from './tools.js';
 
-const makers: Record<string, { make: (options: CommonOptions) => FusedOptimizer; slots: string[] }> = {
-  RotationalAdamW: { make: (options) => new RotationalAdamW(options), slots: ['m', 'v', 'norm', 'energy'] },
-  RotationalSGDM: { make: (options) => new RotationalSGDM(options), slots: ['m', 'norm', 'energy'] },
-  'RotationalLion without averages': { make: (options) => new RotationalLion({ ...options, updateNormDecay: 0 }), slots: ['m', 'norm'] },
+const makers: Record<
+  string,
+  { make: (options: CommonOptions) => FusedOptimizer; slots: string[] }
+> = {
+  RotationalAdamW: {
+    make: (options) => new RotationalAdamW(options),
+    slots: ['m', 'v', 'norm', 'energy'],
+  },
+  RotationalSGDM: {
+    make: (options) => new RotationalSGDM(options),
+    slots: ['m', 'norm', 'energy'],
+  },
+  'RotationalLion without averages': {
+    make: (options) => new RotationalLion({ ...options, updateNormDecay: 0 }),
+    slots: ['m', 'norm'],
+  },
   LionA: { make: (options) => new LionA({ ...options, biasCorrection: 'inverse' }), slots: ['m'] },
-  LionAR: { make: (options) => new LionAR({ ...options, biasCorrection: 'inverse' }), slots: ['m', 'norm'] },
-  'LionAR with RRC': { make: (options) => new LionAR({ ...options, rrc: rrc() }), slots: ['m', 'norm', 'gradientPower', 'momentumPower', 'powerWeight', 'noiseWeight', 'rrcFactor'] },
-  'AdamW with RRC': { make: (options) => new AdamW({ ...options, rrc: rrc() }), slots: ['m', 'v', 'gradientPower', 'momentumPower', 'powerWeight', 'noiseWeight', 'rrcFactor'] },
+  LionAR: {
+    make: (options) => new LionAR({ ...options, biasCorrection: 'inverse' }),
+    slots: ['m', 'norm'],
+  },
+  'LionAR with RRC': {
+    make: (options) => new LionAR({ ...options, rrc: rrc() }),
+    slots: [
+      'm',
+      'norm',
+      'gradientPower',
+      'momentumPower',
+      'powerWeight',
+      'noiseWeight',
+      'rrcFactor',
+    ],
+  },
+  'AdamW with RRC': {
+    make: (options) => new AdamW({ ...options, rrc: rrc() }),
+    slots: ['m', 'v', 'gradientPower', 'momentumPower', 'powerWeight', 'noiseWeight', 'rrcFactor'],
+  },
   RAdam: { make: (options) => new RAdam(options), slots: ['m', 'v'] },
-  'GIAdam, random': { make: (options) => new GIAdam({ ...options, initialization: 'random' }), slots: ['m', 'v'] },
+  'GIAdam, random': {
+    make: (options) => new GIAdam({ ...options, initialization: 'random' }),
+    slots: ['m', 'v'],
+  },
 };
 const rates = { learningRate: 0.01, weightDecay: 0.1 };
 const shape = [9, 5];
@@ -24,35 +68,40 @@ const sizes: Record<string, number> = { m: 45, v: 45, norm: 5, energy: 5, count:
 describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
   beforeAll(() => useBackend(backend));
 
-  test.each(Object.keys(makers))('%s: state goes out and comes back, and the run goes on in the same bits', async (name) => {
-    const { make, slots } = makers[name];
-    const variable = variableOf(bell(45, 1), shape);
-    const optimizer = make({ ...rates, executor });
-    optimizer.prepare([variable]);
-    for (let t = 0; t < 5; t++) stepWith(optimizer, [variable, bell(45, 10 + t)]);
-    const weights = await optimizer.getWeights();
-    const kept = await slotsOf(optimizer, variable);
-    expect(Object.keys(kept).sort()).toEqual(['count', ...slots].sort());
-    for (const [slot, values] of Object.entries(kept)) expect(values.length).toBe(sizes[slot] ?? 1);
-    expect(kept.count[0]).toBe(5);
-    for (const slot of slots) expect(largest(kept[slot])).toBeGreaterThan(0);
+  test.each(Object.keys(makers))(
+    '%s: state goes out and comes back, and the run goes on in the same bits',
+    async (name) => {
+      const { make, slots } = makers[name];
+      const variable = variableOf(bell(45, 1), shape);
+      const optimizer = make({ ...rates, executor });
+      optimizer.prepare([variable]);
+      for (let t = 0; t < 5; t++) stepWith(optimizer, [variable, bell(45, 10 + t)]);
+      const weights = await optimizer.getWeights();
+      const kept = await slotsOf(optimizer, variable);
+      expect(Object.keys(kept).sort()).toEqual(['count', ...slots].sort());
+      for (const [slot, values] of Object.entries(kept))
+        expect(values.length).toBe(sizes[slot] ?? 1);
+      expect(kept.count[0]).toBe(5);
+      for (const slot of slots) expect(largest(kept[slot])).toBeGreaterThan(0);
 
-    const again = make({ ...rates, executor });
-    await again.setWeights(weights);
-    for (const { tensor } of weights) tensor.dispose();
-    // Only now the state goes into the executor's own memory.
-    again.prepare([variable]);
-    const restored = await slotsOf(again, variable);
-    for (const [slot, values] of Object.entries(kept)) expectSameBits(restored[slot], values, slot);
+      const again = make({ ...rates, executor });
+      await again.setWeights(weights);
+      for (const { tensor } of weights) tensor.dispose();
+      // Only now the state goes into the executor's own memory.
+      again.prepare([variable]);
+      const restored = await slotsOf(again, variable);
+      for (const [slot, values] of Object.entries(kept))
+        expectSameBits(restored[slot], values, slot);
 
-    const copy = valuesOf(variable);
-    for (let t = 0; t < 3; t++) stepWith(optimizer, [variable, bell(45, 20 + t)]);
-    const expected = valuesOf(variable);
-    variable.assign(tf.tidy(() => tf.tensor(copy, shape)));
-    for (let t = 0; t < 3; t++) stepWith(again, [variable, bell(45, 20 + t)]);
-    expectSameBits(valuesOf(variable), expected, 'weights');
-    for (const thing of [optimizer, again, variable]) thing.dispose();
-  });
+      const copy = valuesOf(variable);
+      for (let t = 0; t < 3; t++) stepWith(optimizer, [variable, bell(45, 20 + t)]);
+      const expected = valuesOf(variable);
+      variable.assign(tf.tidy(() => tf.tensor(copy, shape)));
+      for (let t = 0; t < 3; t++) stepWith(again, [variable, bell(45, 20 + t)]);
+      expectSameBits(valuesOf(variable), expected, 'weights');
+      for (const thing of [optimizer, again, variable]) thing.dispose();
+    },
+  );
 
   test.each(Object.keys(makers))('%s: memory is flat over 500 steps', (name) => {
     const variable = variableOf(bell(45, 1), shape);
@@ -60,14 +109,19 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
     const gradient = tf.tensor(bell(45, 2), shape);
     optimizer.prepare([variable]);
     const steps = (count: number) => {
-      for (let t = 0; t < count; t++) optimizer.applyGradients({ [variable.name]: gradient as tf.Variable });
+      for (let t = 0; t < count; t++)
+        optimizer.applyGradients({ [variable.name]: gradient as tf.Variable });
     };
     steps(2);
     const before = tf.memory();
     const heap = heapBytes();
     steps(executor === 'ops' ? 100 : 500);
     const after = tf.memory();
-    expect([after.numTensors, after.numDataBuffers, after.numBytes]).toEqual([before.numTensors, before.numDataBuffers, before.numBytes]);
+    expect([after.numTensors, after.numDataBuffers, after.numBytes]).toEqual([
+      before.numTensors,
+      before.numDataBuffers,
+      before.numBytes,
+    ]);
     expect(heapBytes()).toBe(heap);
     optimizer.dispose();
     variable.dispose();
@@ -76,7 +130,8 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
 });
 
 /** The size of the wasm backend's memory; 0 on others. */
-const heapBytes = (): number => (tf.backend() as unknown as { wasm?: { HEAPU8: Uint8Array } }).wasm?.HEAPU8.byteLength ?? 0;
+const heapBytes = (): number =>
+  (tf.backend() as unknown as { wasm?: { HEAPU8: Uint8Array } }).wasm?.HEAPU8.byteLength ?? 0;
 
 test.each(Object.keys(makers))('%s moves from wasm to cpu in mid-run', async (name) => {
   await useBackend('wasm');

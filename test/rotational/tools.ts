@@ -15,22 +15,42 @@ export type Executor = Place[1];
 let variables = 0;
 
 /** A variable with a name of its own that says nothing of its neurons. */
-export const variableOf = (values: ArrayLike<number>, shape: readonly number[], name = `weights${variables++}x`): tf.Variable =>
-  tf.tidy(() => tf.variable(tf.tensor(Float32Array.from(values), [...shape], 'float32'), true, name));
+export const variableOf = (
+  values: ArrayLike<number>,
+  shape: readonly number[],
+  name = `weights${variables++}x`,
+): tf.Variable =>
+  tf.tidy(() =>
+    tf.variable(tf.tensor(Float32Array.from(values), [...shape], 'float32'), true, name),
+  );
 
 export const valuesOf = (tensor: tf.Tensor): Float32Array => tensor.dataSync<'float32'>().slice();
 
 /** One step with these gradients. */
-export function stepWith(optimizer: FusedOptimizer, ...updates: readonly (readonly [tf.Variable, ArrayLike<number>])[]): void {
-  const gradients = updates.map(([{ name, shape }, g]) => ({ name, tensor: tf.tensor(Float32Array.from(g), shape, 'float32') }));
+export function stepWith(
+  optimizer: FusedOptimizer,
+  ...updates: readonly (readonly [tf.Variable, ArrayLike<number>])[]
+): void {
+  const gradients = updates.map(([{ name, shape }, g]) => ({
+    name,
+    tensor: tf.tensor(Float32Array.from(g), shape, 'float32'),
+  }));
   optimizer.applyGradients(gradients);
   for (const { tensor } of gradients) tensor.dispose();
 }
 
 /** Saved state by slot, of an optimizer with one variable; frees the tensors. */
-export async function slotsOf(optimizer: FusedOptimizer, variable: tf.Variable): Promise<Record<string, Float32Array>> {
+export async function slotsOf(
+  optimizer: FusedOptimizer,
+  variable: tf.Variable,
+): Promise<Record<string, Float32Array>> {
   const weights = await optimizer.getWeights();
-  const own = weights.filter(({ name }) => name.startsWith(`${variable.name}/`)).map(({ name, tensor }) => [name.slice(variable.name.length + 1), Float32Array.from(tensor.dataSync())] as const);
+  const own = weights
+    .filter(({ name }) => name.startsWith(`${variable.name}/`))
+    .map(
+      ({ name, tensor }) =>
+        [name.slice(variable.name.length + 1), Float32Array.from(tensor.dataSync())] as const,
+    );
   for (const { tensor } of weights) tensor.dispose();
   return Object.fromEntries(own);
 }
@@ -43,7 +63,10 @@ export type Run = {
 };
 
 /** The weights after preparation, then after each step, on the current backend. */
-export function train(make: (name: string) => FusedOptimizer, { shape, start, gradients, name }: Run): Float32Array[] {
+export function train(
+  make: (name: string) => FusedOptimizer,
+  { shape, start, gradients, name }: Run,
+): Float32Array[] {
   const variable = variableOf(start, shape, name);
   const optimizer = make(variable.name);
   optimizer.prepare([variable]);
@@ -61,10 +84,15 @@ export function train(make: (name: string) => FusedOptimizer, { shape, start, gr
  * The angle between w and w + dw from three sums, as probes take it: a = |w|^2, b = w.dw, d = |dw|^2. Exact where
  * acos(cos) knows nothing; `round` may stand for what the sums lose on a device.
  */
-export const angleFromSums = (a: number, b: number, d: number): number => Math.atan2(Math.sqrt(Math.max(0, a * d - b * b)), a + b);
+export const angleFromSums = (a: number, b: number, d: number): number =>
+  Math.atan2(Math.sqrt(Math.max(0, a * d - b * b)), a + b);
 
 /** The angle by which a neuron turned, from float32 weights, in double. */
-export function turned(before: ArrayLike<number>, after: ArrayLike<number>, indices: readonly number[]): number {
+export function turned(
+  before: ArrayLike<number>,
+  after: ArrayLike<number>,
+  indices: readonly number[],
+): number {
   let [a, b, d] = [0, 0, 0];
   for (const i of indices) {
     const move = after[i] - before[i];
@@ -75,6 +103,8 @@ export function turned(before: ArrayLike<number>, after: ArrayLike<number>, indi
   return angleFromSums(a, b, d);
 }
 
-export const finite = (values: ArrayLike<number>): boolean => Array.from(values).every(Number.isFinite);
+export const finite = (values: ArrayLike<number>): boolean =>
+  Array.from(values).every(Number.isFinite);
 
-export const neuronNorms = (w: ArrayLike<number>, neurons: readonly number[][]): number[] => neurons.map((indices) => normOf(pick(w, indices)));
+export const neuronNorms = (w: ArrayLike<number>, neurons: readonly number[][]): number[] =>
+  neurons.map((indices) => normOf(pick(w, indices)));

@@ -3,8 +3,15 @@ import { describe, expect, it } from 'vitest';
 
 async function bundled(names: string): Promise<string> {
   const { outputFiles } = await build({
-    stdin: { contents: `export { ${names} } from './src/schedules/index.ts'`, resolveDir: new URL('../..', import.meta.url).pathname, loader: 'ts' },
-    bundle: true, minify: true, format: 'esm', write: false,
+    stdin: {
+      contents: `export { ${names} } from './src/schedules/index.ts'`,
+      resolveDir: new URL('../..', import.meta.url).pathname,
+      loader: 'ts',
+    },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    write: false,
   });
   return outputFiles[0].text;
 }
@@ -15,7 +22,9 @@ describe('bytes of one import', () => {
     expect(Buffer.byteLength(code)).toBeLessThanOrEqual(900);
     expect(code).toContain('be a whole number');
     expect(code).toContain('unknown option');
-    expect(code).not.toMatch(/cosine|ramp|wsd|trapezoid|exponential|sequence|product|constant|Math\.(sin|sqrt|exp)|scheduleFrom|tensorflow/i);
+    expect(code).not.toMatch(
+      /cosine|ramp|wsd|trapezoid|exponential|sequence|product|constant|Math\.(sin|sqrt|exp)|scheduleFrom|tensorflow/i,
+    );
   });
 
   it.each([
@@ -33,9 +42,16 @@ describe('bytes of one import', () => {
     expect(code).not.toContain('scheduleFrom');
   });
 
-  it.each(['constant', 'linearWarmup', 'cosineWarmup', 'exponentialWarmup', 'warmupCosine', 'trapezoid', 'sequence', 'product'])(
-    '%s does not carry the table of shapes', async (name) => {
-      expect(await bundled(name)).not.toMatch(/oneMinusSqrt|loweredLinear|mirrorCosine/);
-    },
-  );
+  it.each([
+    'constant',
+    'linearWarmup',
+    'cosineWarmup',
+    'exponentialWarmup',
+    'warmupCosine',
+    'trapezoid',
+    'sequence',
+    'product',
+  ])('%s does not carry the table of shapes', async (name) => {
+    expect(await bundled(name)).not.toMatch(/oneMinusSqrt|loweredLinear|mirrorCosine/);
+  });
 });

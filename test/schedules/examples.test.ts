@@ -9,14 +9,21 @@ const run = (code: string) => runExample(code, { 'tfjs-warmup/schedules': schedu
 
 const files = readdirSync(new URL('../../src/schedules', import.meta.url));
 const examples = files.flatMap((file) =>
-  [...read(`src/schedules/${file}`).matchAll(/@example\n((?: \* ?.*\n)+?) \*\/\nexport (?:function|const) (\w+)/g)].map(([, text, name]) => ({
-    name, code: text.replaceAll(/^ \* ?/gm, ''),
+  [
+    ...read(`src/schedules/${file}`).matchAll(
+      /@example\n((?: \* ?.*\n)+?) \*\/\nexport (?:function|const) (\w+)/g,
+    ),
+  ].map(([, text, name]) => ({
+    name,
+    code: text.replaceAll(/^ \* ?/gm, ''),
   })),
 );
 
 describe('examples', () => {
   it('every public function has one', () => {
-    const functions = Object.entries(schedules).filter(([, value]) => typeof value === 'function').map(([name]) => name);
+    const functions = Object.entries(schedules)
+      .filter(([, value]) => typeof value === 'function')
+      .map(([name]) => name);
     expect(new Set(examples.map(({ name }) => name))).toEqual(new Set(functions));
   });
 

@@ -3,19 +3,48 @@ import { help, parseOptions } from '../../bench/sharpness-study/options.js';
 
 describe('the command line', () => {
   it('asks by default for 300 steps from seed 1 on wasm', () => {
-    expect(parseOptions([])).toMatchObject({ seed: 1, steps: 300, every: 5, samples: 500, width: 64, backend: 'wasm' });
+    expect(parseOptions([])).toMatchObject({
+      seed: 1,
+      steps: 300,
+      every: 5,
+      samples: 500,
+      width: 64,
+      backend: 'wasm',
+    });
     expect(parseOptions([])!.report).toMatch(/report$/);
   });
 
   it('reads every option', () => {
-    expect(parseOptions('--seed 0 --steps 20 --every 2 --samples 100 --width 8 --backend cpu --report out'.split(' '))).toEqual({
-      seed: 0, steps: 20, every: 2, samples: 100, width: 8, backend: 'cpu', report: 'out',
+    expect(
+      parseOptions(
+        '--seed 0 --steps 20 --every 2 --samples 100 --width 8 --backend cpu --report out'.split(
+          ' ',
+        ),
+      ),
+    ).toEqual({
+      seed: 0,
+      steps: 20,
+      every: 2,
+      samples: 100,
+      width: 8,
+      backend: 'cpu',
+      report: 'out',
     });
   });
 
   it('gives no settings where help is asked for, and a help that names every option', () => {
     expect(parseOptions(['--help'])).toBeUndefined();
-    for (const flag of ['--seed', '--steps', '--every', '--samples', '--width', '--backend', '--report', '--help']) expect(help).toContain(flag);
+    for (const flag of [
+      '--seed',
+      '--steps',
+      '--every',
+      '--samples',
+      '--width',
+      '--backend',
+      '--report',
+      '--help',
+    ])
+      expect(help).toContain(flag);
   });
 
   it.each([

@@ -20,8 +20,22 @@ describe('every experiment, small', () => {
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), 'sharpness-'));
     await useBackend('wasm');
-    const settings = parseOptions(['--steps', '20', '--every', '8', '--samples', '40', '--width', '16', '--report', folder])!;
-    const progress = showProgress({ runs: experiments.length, steps: 20 }, { isTTY: false, write: (line: string) => log.push(line) } as unknown as NodeJS.WriteStream);
+    const settings = parseOptions([
+      '--steps',
+      '20',
+      '--every',
+      '8',
+      '--samples',
+      '40',
+      '--width',
+      '16',
+      '--report',
+      folder,
+    ])!;
+    const progress = showProgress({ runs: experiments.length, steps: 20 }, {
+      isTTY: false,
+      write: (line: string) => log.push(line),
+    } as unknown as NodeJS.WriteStream);
     const before = tf.memory().numTensors;
     study = await runStudy(settings, progress);
     leaked = tf.memory().numTensors - before;
@@ -32,10 +46,15 @@ describe('every experiment, small', () => {
   it('starts at the rate c / lambda_0, or climbs to it, and measures the sharpness on the steps asked for', () => {
     for (const { c, warmupSteps, initialSharpness, peakRate, recorder, divergedAt } of study.runs) {
       expect(peakRate).toBeCloseTo(c / initialSharpness, 12);
-      expect(recorder.series('learningRate')[0].y).toBeCloseTo(peakRate / Math.max(1, warmupSteps), 12);
+      expect(recorder.series('learningRate')[0].y).toBeCloseTo(
+        peakRate / Math.max(1, warmupSteps),
+        12,
+      );
       expect(recorder.series('sharpness')[0]).toEqual({ x: 0, y: initialSharpness });
       expect(recorder.steps).toHaveLength(divergedAt === undefined ? 20 : divergedAt + 1);
-      expect(recorder.series('sharpness').map(({ x }) => x)).toEqual([0, 8, 16].filter((step) => step < recorder.steps.length));
+      expect(recorder.series('sharpness').map(({ x }) => x)).toEqual(
+        [0, 8, 16].filter((step) => step < recorder.steps.length),
+      );
     }
     expect(leaked).toBe(0);
   });
@@ -46,10 +65,22 @@ describe('every experiment, small', () => {
   });
 
   it('writes every run to sharpness.json, whose recorders can be read again', async () => {
-    const { config, runs } = JSON.parse(await readFile(join(folder, 'sharpness.json'), 'utf8')) as { config: object; runs: { name: string; recorder: RecordedRun }[] };
-    expect(config).toEqual({ seed: 1, steps: 20, every: 8, samples: 40, width: 16, backend: 'wasm' });
+    const { config, runs } = JSON.parse(await readFile(join(folder, 'sharpness.json'), 'utf8')) as {
+      config: object;
+      runs: { name: string; recorder: RecordedRun }[];
+    };
+    expect(config).toEqual({
+      seed: 1,
+      steps: 20,
+      every: 8,
+      samples: 40,
+      width: 16,
+      backend: 'wasm',
+    });
     expect(runs.map(({ name }) => name)).toEqual(experiments.map(nameOf));
-    runs.forEach(({ recorder }, i) => expect(ProbeRecorder.fromJSON(recorder).steps).toEqual(study.runs[i].recorder.steps));
+    runs.forEach(({ recorder }, i) =>
+      expect(ProbeRecorder.fromJSON(recorder).steps).toEqual(study.runs[i].recorder.steps),
+    );
   });
 
   it('draws the loss and the sharpness of every run in sharpness.html, below a table', async () => {
@@ -67,7 +98,11 @@ describe('every experiment, small', () => {
 describe('at c = 16, of the size that the command runs', () => {
   const run = async (warmupSteps: number) => {
     const chosen = [{ parametrization: 'SP', c: 16, warmupSteps }] as const;
-    const { runs } = await runStudy(parseOptions(['--every', '10'])!, { step: () => {}, skip: () => {} }, chosen);
+    const { runs } = await runStudy(
+      parseOptions(['--every', '10'])!,
+      { step: () => {}, skip: () => {} },
+      chosen,
+    );
     return runs[0];
   };
 
@@ -76,7 +111,8 @@ describe('at c = 16, of the size that the command runs', () => {
   });
 
   it('crosses 2 / eta with one of 64 steps, is catapulted to flatter weights, and settles at the edge of stability', async () => {
-    const { divergedAt, crossedAt, catapult, initialSharpness, lateSharpness, lateThreshold } = await run(64);
+    const { divergedAt, crossedAt, catapult, initialSharpness, lateSharpness, lateThreshold } =
+      await run(64);
     expect(divergedAt).toBeUndefined();
     expect(crossedAt).toBeLessThan(30);
     expect(catapult!.step).toBeGreaterThan(crossedAt!);

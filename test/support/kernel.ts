@@ -4,7 +4,13 @@
  */
 import type { Layout } from '../../src/compiler/layout.js';
 import type { Buffer, Plan } from '../../src/compiler/plan.js';
-import { bytesOf, formOf, printWasm, recordOf, recordSizes } from '../../src/compiler/print-wasm.js';
+import {
+  bytesOf,
+  formOf,
+  printWasm,
+  recordOf,
+  recordSizes,
+} from '../../src/compiler/print-wasm.js';
 
 /** Values by buffer name: the variable `w`, the gradient `g`, the slots, `gradientScale`. */
 export type Inputs = Readonly<Record<string, Float32Array>>;
@@ -16,11 +22,20 @@ const guard = 0x7fdead5a;
 const guardWords = 6;
 
 export function countOf(buffer: Buffer, layout: Layout): number {
-  return buffer.domain === 'element' ? layout.size : buffer.domain === 'neuron' ? layout.neurons : 1;
+  return buffer.domain === 'element'
+    ? layout.size
+    : buffer.domain === 'neuron'
+      ? layout.neurons
+      : 1;
 }
 
 /** What each buffer of the plan holds after a run; of a sum: its float32 value. */
-export function runKernel(plan: Plan, layout: Layout, inputs: Inputs, values: Readonly<Record<string, number>>): Map<Buffer, Float32Array> {
+export function runKernel(
+  plan: Plan,
+  layout: Layout,
+  inputs: Inputs,
+  values: Readonly<Record<string, number>>,
+): Map<Buffer, Float32Array> {
   const record = recordOf(plan);
   let end = 16;
   const place = (bytes: number): number => {
@@ -44,21 +59,35 @@ export function runKernel(plan: Plan, layout: Layout, inputs: Inputs, values: Re
   plan.writeScalars(values, scalars, 0);
   floats.set(scalars, recordAddress / 4 + record.scalars);
   plan.buffers.forEach((buffer, i) => {
-    if (['variable', 'gradient', 'slot', 'stepWide'].includes(buffer.role)) floats.set(inputs[buffer.name], addresses[i] / 4);
+    if (['variable', 'gradient', 'slot', 'stepWide'].includes(buffer.role))
+      floats.set(inputs[buffer.name], addresses[i] / 4);
   });
 
   // Sums of the tensor go on from what is there.
   plan.buffers.forEach((buffer, i) => {
-    if (buffer.role === 'sum' && buffer.domain === 'tensor') words.fill(0, addresses[i] / 4, (addresses[i] + bytesOf(plan, buffer, layout)) / 4);
+    if (buffer.role === 'sum' && buffer.domain === 'tensor')
+      words.fill(0, addresses[i] / 4, (addresses[i] + bytesOf(plan, buffer, layout)) / 4);
   });
 
   const module = new WebAssembly.Module(printWasm(plan, formOf(plan, layout), false));
-  const { step } = new WebAssembly.Instance(module, { env: { memory } }).exports as { step: (record: number) => void };
+  const { step } = new WebAssembly.Instance(module, { env: { memory } }).exports as {
+    step: (record: number) => void;
+  };
   step(recordAddress);
 
-  const bounds = [recordAddress + 4 * record.words, ...plan.buffers.map((buffer, i) => addresses[i] + bytesOf(plan, buffer, layout))];
+  const bounds = [
+    recordAddress + 4 * record.words,
+    ...plan.buffers.map((buffer, i) => addresses[i] + bytesOf(plan, buffer, layout)),
+  ];
   for (const bound of bounds) {
-    for (let i = 0; i < guardWords; i++) if (words[bound / 4 + i] !== guard) throw new Error(`the kernel of ${plan.name} wrote ${4 * i} bytes past the end of a buffer`);
+    for (let i = 0; i < guardWords; i++)
+      if (words[bound / 4 + i] !== guard)
+        throw new Error(`the kernel of ${plan.name} wrote ${4 * i} bytes past the end of a buffer`);
   }
-  return new Map(plan.buffers.map((buffer, i) => [buffer, floats.slice(addresses[i] / 4, addresses[i] / 4 + countOf(buffer, layout))]));
+  return new Map(
+    plan.buffers.map((buffer, i) => [
+      buffer,
+      floats.slice(addresses[i] / 4, addresses[i] / 4 + countOf(buffer, layout)),
+    ]),
+  );
 }

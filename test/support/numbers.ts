@@ -27,13 +27,17 @@ export function bell(size: number, seed: number, scale = 1): Float32Array {
 }
 
 /** Powers of ten from 1e-3 to 10, of which each element has its own. */
-const scales = Float32Array.from({ length: 997 }, (_, i) => 10 ** ((4 * ((i * 367) % 997)) / 997 - 3));
+const scales = Float32Array.from(
+  { length: 997 },
+  (_, i) => 10 ** ((4 * ((i * 367) % 997)) / 997 - 3),
+);
 
 /** Gradients as training gives them: a scale of its own for each element, some elements exactly 0. */
 export function gradient(size: number, seed: number): Float32Array {
   const values = bell(size, seed);
   const next = integers(seed + 1000);
-  for (let i = 0; i < size; i++) values[i] = next() % 100 === 0 ? 0 : values[i] * scales[i % scales.length];
+  for (let i = 0; i < size; i++)
+    values[i] = next() % 100 === 0 ? 0 : values[i] * scales[i % scales.length];
   return values;
 }
 
@@ -45,25 +49,49 @@ const fromBits = (bits: number): number => {
 
 /** Float32 values at which arithmetic is special: zeros, denormals, the ends of the range, infinities, NaN. */
 export const specials: readonly number[] = [
-  0, -0, 1, -1, 0.5, fromBits(1), -fromBits(1), fromBits(0x007fffff), fromBits(0x00800000), -fromBits(0x00800000), 1e-40, -3e-39,
-  fromBits(0x7f7fffff), -fromBits(0x7f7fffff), 1e30, -1e-30, fromBits(0x3f800001), 16777216, Infinity, -Infinity, NaN,
+  0,
+  -0,
+  1,
+  -1,
+  0.5,
+  fromBits(1),
+  -fromBits(1),
+  fromBits(0x007fffff),
+  fromBits(0x00800000),
+  -fromBits(0x00800000),
+  1e-40,
+  -3e-39,
+  fromBits(0x7f7fffff),
+  -fromBits(0x7f7fffff),
+  1e30,
+  -1e-30,
+  fromBits(0x3f800001),
+  16777216,
+  Infinity,
+  -Infinity,
+  NaN,
 ];
 
 /** Ordinary numbers among which each is special with the given probability. */
 export function mixture(size: number, seed: number, probability: number): Float32Array {
   const values = bell(size, seed);
   const next = uniforms(seed + 77);
-  return values.map((value) => (next() < probability ? specials[Math.floor(next() * specials.length)] : value));
+  return values.map((value) =>
+    next() < probability ? specials[Math.floor(next() * specials.length)] : value,
+  );
 }
 
-const bitsOf = (values: Float32Array): Int32Array => new Int32Array(values.buffer, values.byteOffset, values.length);
+const bitsOf = (values: Float32Array): Int32Array =>
+  new Int32Array(values.buffer, values.byteOffset, values.length);
 
 /** Where two arrays differ first, in words, or undefined; a NaN equals any NaN, 0 does not equal -0. */
 export function firstDifference(actual: Float32Array, expected: Float32Array): string | undefined {
-  if (actual.length !== expected.length) return `${actual.length} values instead of ${expected.length}`;
+  if (actual.length !== expected.length)
+    return `${actual.length} values instead of ${expected.length}`;
   const [a, b] = [bitsOf(actual), bitsOf(expected)];
   for (let i = 0; i < a.length; i++) {
-    if (a[i] !== b[i] && !(Number.isNaN(actual[i]) && Number.isNaN(expected[i]))) return `at ${i} of ${a.length}: ${show(actual[i])} instead of ${show(expected[i])}`;
+    if (a[i] !== b[i] && !(Number.isNaN(actual[i]) && Number.isNaN(expected[i])))
+      return `at ${i} of ${a.length}: ${show(actual[i])} instead of ${show(expected[i])}`;
   }
   return undefined;
 }
@@ -82,7 +110,11 @@ export const largest = (values: ArrayLike<number>): number => {
 };
 
 /** The largest |actual - expected|; a value that is not finite counts as infinitely far. `skip` leaves elements out. */
-export function distance(actual: ArrayLike<number>, expected: ArrayLike<number>, skip: (i: number) => boolean = () => false): number {
+export function distance(
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  skip: (i: number) => boolean = () => false,
+): number {
   if (actual.length !== expected.length) return Infinity;
   let most = 0;
   for (let i = 0; i < actual.length; i++) {

@@ -17,7 +17,10 @@ export function neuronOfElement({ shape, axes }: Shape): Int32Array {
   const numbering = [...axes].sort((a, b) => a - b);
   const coordinates = shape.map(() => 0);
   return Int32Array.from({ length: size }, () => {
-    const neuron = numbering.reduce((number, axis) => number * (shape[axis] ?? 1) + (coordinates[axis] ?? 0), 0);
+    const neuron = numbering.reduce(
+      (number, axis) => number * (shape[axis] ?? 1) + (coordinates[axis] ?? 0),
+      0,
+    );
     // The next element: the last coordinate that can grow does, those behind it start again.
     for (let axis = shape.length - 1; axis >= 0; axis--) {
       coordinates[axis] = (coordinates[axis] + 1) % shape[axis];
@@ -27,11 +30,21 @@ export function neuronOfElement({ shape, axes }: Shape): Int32Array {
   });
 }
 
-type Sizes = { readonly of: Record<Exclude<Domain, 'host'>, number>; readonly neuronOf: Int32Array };
+type Sizes = {
+  readonly of: Record<Exclude<Domain, 'host'>, number>;
+  readonly neuronOf: Int32Array;
+};
 
 function sizesOf(shape: Shape): Sizes {
   const neuronOf = neuronOfElement(shape);
-  return { of: { element: neuronOf.length, neuron: shape.axes.reduce((product, axis) => product * (shape.shape[axis] ?? 1), 1), tensor: 1 }, neuronOf };
+  return {
+    of: {
+      element: neuronOf.length,
+      neuron: shape.axes.reduce((product, axis) => product * (shape.shape[axis] ?? 1), 1),
+      tensor: 1,
+    },
+    neuronOf,
+  };
 }
 
 const real: Record<string, (x: number, y: number, z: number) => number> = {
@@ -49,7 +62,12 @@ const real: Record<string, (x: number, y: number, z: number) => number> = {
 };
 
 /** Values on a domain, spread over a wider one. */
-function spread(values: Float32Array, from: Domain, to: Domain, { of, neuronOf }: Sizes): Float32Array {
+function spread(
+  values: Float32Array,
+  from: Domain,
+  to: Domain,
+  { of, neuronOf }: Sizes,
+): Float32Array {
   if (from === to) return values;
   const wide = new Float32Array(of[to as 'element']);
   if (from === 'tensor') return wide.fill(values[0]);
@@ -67,10 +85,21 @@ function apply(op: string, args: readonly Float32Array[], length: number): Float
 }
 
 /** What a plan's sum adds up, and what it came to. */
-export type Sum = { readonly buffer: Buffer; readonly from: Domain; readonly terms: Float32Array; readonly value: Float32Array };
+export type Sum = {
+  readonly buffer: Buffer;
+  readonly from: Domain;
+  readonly terms: Float32Array;
+  readonly value: Float32Array;
+};
 
 /** Follows a plan; sums are taken from `sums`. Gives what each sum adds up. */
-export function interpret(plan: Plan, shape: Shape, inputs: Inputs, scalars: Float32Array, sums: ReadonlyMap<Buffer, Float32Array>): Sum[] {
+export function interpret(
+  plan: Plan,
+  shape: Shape,
+  inputs: Inputs,
+  scalars: Float32Array,
+  sums: ReadonlyMap<Buffer, Float32Array>,
+): Sum[] {
   const sizes = sizesOf(shape);
   const memory = new Map<Buffer, Float32Array>();
   const found: Sum[] = [];
@@ -78,10 +107,27 @@ export function interpret(plan: Plan, shape: Shape, inputs: Inputs, scalars: Flo
     const length = sizes.of[domain];
     const values: Float32Array[] = [];
     for (const instruction of instructions) {
-      if (instruction.op === 'constant') values.push(new Float32Array(length).fill(instruction.value));
-      else if (instruction.op === 'scalar') values.push(new Float32Array(length).fill(scalars[instruction.index]));
-      else if (instruction.op === 'load') values.push(spread(memory.get(instruction.buffer) ?? inputs[instruction.buffer.name], instruction.buffer.domain, domain, sizes));
-      else values.push(apply(instruction.op, instruction.args.map((arg) => values[arg]), length));
+      if (instruction.op === 'constant')
+        values.push(new Float32Array(length).fill(instruction.value));
+      else if (instruction.op === 'scalar')
+        values.push(new Float32Array(length).fill(scalars[instruction.index]));
+      else if (instruction.op === 'load')
+        values.push(
+          spread(
+            memory.get(instruction.buffer) ?? inputs[instruction.buffer.name],
+            instruction.buffer.domain,
+            domain,
+            sizes,
+          ),
+        );
+      else
+        values.push(
+          apply(
+            instruction.op,
+            instruction.args.map((arg) => values[arg]),
+            length,
+          ),
+        );
     }
     for (const { buffer, value } of adding) {
       const result = sums.get(buffer)!;
@@ -94,7 +140,10 @@ export function interpret(plan: Plan, shape: Shape, inputs: Inputs, scalars: Flo
 }
 
 /** The sums of terms in double, and the sums of their magnitudes. */
-export function exactSums(sum: Sum, shape: Shape): { sums: Float64Array; magnitudes: Float64Array } {
+export function exactSums(
+  sum: Sum,
+  shape: Shape,
+): { sums: Float64Array; magnitudes: Float64Array } {
   const { of, neuronOf } = sizesOf(shape);
   const sums = new Float64Array(of[sum.buffer.domain as 'element']);
   const magnitudes = new Float64Array(sums.length);
@@ -110,11 +159,17 @@ export function exactSums(sum: Sum, shape: Shape): { sums: Float64Array; magnitu
 export class Ambiguous extends Error {}
 
 /** The value of a reduction: that of the sum with the same terms. */
-export function lookUp(known: readonly Sum[]): (domain: Domain, from: Domain, terms: Float32Array) => Float32Array {
-  const same = (a: Float32Array, b: Float32Array): boolean => a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
+export function lookUp(
+  known: readonly Sum[],
+): (domain: Domain, from: Domain, terms: Float32Array) => Float32Array {
+  const same = (a: Float32Array, b: Float32Array): boolean =>
+    a.length === b.length && a.every((value, i) => Object.is(value, b[i]));
   return (domain, from, terms) => {
-    const fitting = known.filter((sum) => sum.buffer.domain === domain && sum.from === from && same(sum.terms, terms));
-    if (fitting.length === 0) throw new Error(`the plan has no sum over ${from} values with the terms of the rule`);
+    const fitting = known.filter(
+      (sum) => sum.buffer.domain === domain && sum.from === from && same(sum.terms, terms),
+    );
+    if (fitting.length === 0)
+      throw new Error(`the plan has no sum over ${from} values with the terms of the rule`);
     if (fitting.some(({ value }) => !same(value, fitting[0].value))) throw new Ambiguous();
     return fitting[0].value;
   };
@@ -135,21 +190,34 @@ export function evaluateOutputs(
     if (value === undefined) {
       const { op, args } = expression;
       const [x = 0, y = 0, z = 0] = args.map(host);
-      value = op === 'constant' ? expression.value! : op === 'scalar' ? hostValues[expression.name!] : real[op](x, y, z);
+      value =
+        op === 'constant'
+          ? expression.value!
+          : op === 'scalar'
+            ? hostValues[expression.name!]
+            : real[op](x, y, z);
       hostKnown.set(expression, value);
     }
     return value;
   };
   const known = new Map<Expression, Float32Array>();
   const on = (expression: Expression, domain: Domain): Float32Array =>
-    expression.domain === 'host' ? new Float32Array(sizes.of[domain as 'element']).fill(host(expression)) : spread(evaluate(expression), expression.domain, domain, sizes);
+    expression.domain === 'host'
+      ? new Float32Array(sizes.of[domain as 'element']).fill(host(expression))
+      : spread(evaluate(expression), expression.domain, domain, sizes);
   const evaluate = (expression: Expression): Float32Array => {
     let value = known.get(expression);
     if (!value) {
       const { op, args, domain } = expression;
       if (op === 'input') value = inputs[expression.name!];
-      else if (op === 'neuronSum' || op === 'tensorSum') value = sumOf(domain, args[0].domain, evaluate(args[0]));
-      else value = apply(op, args.map((arg) => on(arg, domain)), sizes.of[domain as 'element']);
+      else if (op === 'neuronSum' || op === 'tensorSum')
+        value = sumOf(domain, args[0].domain, evaluate(args[0]));
+      else
+        value = apply(
+          op,
+          args.map((arg) => on(arg, domain)),
+          sizes.of[domain as 'element'],
+        );
       known.set(expression, value);
     }
     return value;

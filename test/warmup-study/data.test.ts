@@ -1,11 +1,17 @@
 import { describe, expect, it } from 'vitest';
-import { readCorpus, trainingBatches, validationBatches, type Corpus } from '../../bench/warmup-study/data.js';
+import {
+  readCorpus,
+  trainingBatches,
+  validationBatches,
+  type Corpus,
+} from '../../bench/warmup-study/data.js';
 import { normal, uniform } from '../../bench/support/random.js';
 
 const shape = { batch: 4, context: 8 };
 const text = Array.from({ length: 1003 }, (_, i) => 'hello, whale—'[(i * i) % 13]).join('');
 const corpus = readCorpus(text, shape.context);
-const decode = ({ vocabulary }: Corpus, numbers: Int32Array): string => [...numbers].map((i) => vocabulary[i]).join('');
+const decode = ({ vocabulary }: Corpus, numbers: Int32Array): string =>
+  [...numbers].map((i) => vocabulary[i]).join('');
 const first = (seed: number) => {
   const batches = trainingBatches(corpus, shape, seed);
   return Array.from({ length: 3 }, () => batches.next().value);
@@ -22,7 +28,9 @@ describe('the corpus', () => {
   });
 
   it('refuses a text whose last tenth is shorter than a window', () => {
-    expect(() => readCorpus('a'.repeat(89), 8)).toThrow('study: text must have at least 90 characters, so that its last tenth fills a window of 8, got 89');
+    expect(() => readCorpus('a'.repeat(89), 8)).toThrow(
+      'study: text must have at least 90 characters, so that its last tenth fills a window of 8, got 89',
+    );
     expect(readCorpus('a'.repeat(90), 8).validation.length).toBe(9);
   });
 });
@@ -38,7 +46,8 @@ describe('training batches', () => {
     const training = decode(corpus, corpus.training);
     for (const { size, inputs, targets } of first(3)) {
       for (let row = 0; row < size; row++) {
-        const of = (numbers: Int32Array): string => decode(corpus, numbers.subarray(row * shape.context, (row + 1) * shape.context));
+        const of = (numbers: Int32Array): string =>
+          decode(corpus, numbers.subarray(row * shape.context, (row + 1) * shape.context));
         expect(of(targets).slice(0, -1)).toBe(of(inputs).slice(1));
         expect(training).toContain(of(inputs) + of(targets).at(-1));
       }
@@ -62,7 +71,9 @@ describe('validation batches', () => {
 describe('random numbers', () => {
   it('are those of mulberry32', () => {
     const next = uniform(1);
-    expect([next(), next(), next()]).toEqual([0.6270739405881613, 0.002735721180215478, 0.5274470399599522]);
+    expect([next(), next(), next()]).toEqual([
+      0.6270739405881613, 0.002735721180215478, 0.5274470399599522,
+    ]);
   });
 
   it('are normal with mean 0 and variance 1', () => {

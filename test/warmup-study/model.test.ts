@@ -13,7 +13,9 @@ const batch = {
 };
 
 const weightsOf = (model: CharacterModel): Weights =>
-  Object.fromEntries(model.variables.map((variable) => [variable.name, Float64Array.from(variable.dataSync())]));
+  Object.fromEntries(
+    model.variables.map((variable) => [variable.name, Float64Array.from(variable.dataSync())]),
+  );
 
 describe.each(['cpu', 'wasm'] as const)('the character model on %s', (backend) => {
   let model: CharacterModel;
@@ -43,7 +45,8 @@ describe.each(['cpu', 'wasm'] as const)('the character model on %s', (backend) =
         };
         const expected = (lossAt(weight + h) - lossAt(weight - h)) / (2 * h);
         values[i] = weight;
-        if (Math.abs(gradient[i] - expected) > 1e-5) expect(`${name}[${i}] ${gradient[i]}`).toBe(expected);
+        if (Math.abs(gradient[i] - expected) > 1e-5)
+          expect(`${name}[${i}] ${gradient[i]}`).toBe(expected);
       });
     }
     tf.dispose([value, grads]);
@@ -77,7 +80,8 @@ describe('initial weights', () => {
     await useBackend('cpu');
     const model = new CharacterModel({ layers: 2, width: 48, context: 32 }, 83, 1);
     const weights = weightsOf(model);
-    const deviation = (name: string): number => Math.sqrt(weights[name].reduce((sum, w) => sum + w * w, 0) / weights[name].length);
+    const deviation = (name: string): number =>
+      Math.sqrt(weights[name].reduce((sum, w) => sum + w * w, 0) / weights[name].length);
     expect(deviation('block0/hidden/up')).toBeCloseTo(0.08, 2);
     expect(deviation('block1/hidden/down')).toBeCloseTo(0.04, 2);
     expect(weights['final/gain']).toEqual(new Float64Array(48).fill(1));

@@ -7,7 +7,9 @@ type Matrix = number[][];
 export type Weights = Record<string, Float64Array>;
 
 const rowsOf = (values: Float64Array, columns: number): Matrix =>
-  Array.from({ length: values.length / columns }, (_, i) => [...values.subarray(i * columns, (i + 1) * columns)]);
+  Array.from({ length: values.length / columns }, (_, i) => [
+    ...values.subarray(i * columns, (i + 1) * columns),
+  ]);
 const dot = (a: number[], b: number[]): number => a.reduce((sum, x, i) => sum + x * b[i], 0);
 const add = (a: number[], b: number[]): number[] => a.map((x, i) => x + b[i]);
 const transpose = (a: Matrix): Matrix => a[0].map((_, j) => a.map((row) => row[j]));
@@ -31,12 +33,20 @@ function layerNorm(x: number[], gain: Float64Array): number[] {
 /** Attention of each row to itself and the rows before it. */
 function attend(query: Matrix, key: Matrix, value: Matrix): Matrix {
   return query.map((q, i) => {
-    const weights = logSoftmax(key.slice(0, i + 1).map((k) => dot(q, k) / Math.sqrt(q.length))).map(Math.exp);
-    return value[0].map((_, column) => weights.reduce((sum, weight, j) => sum + weight * value[j][column], 0));
+    const weights = logSoftmax(key.slice(0, i + 1).map((k) => dot(q, k) / Math.sqrt(q.length))).map(
+      Math.exp,
+    );
+    return value[0].map((_, column) =>
+      weights.reduce((sum, weight, j) => sum + weight * value[j][column], 0),
+    );
   });
 }
 
-export function referenceLoss(weights: Weights, { layers, width, context }: ModelShape, { size, inputs, targets }: Batch): number {
+export function referenceLoss(
+  weights: Weights,
+  { layers, width, context }: ModelShape,
+  { size, inputs, targets }: Batch,
+): number {
   const embedding = rowsOf(weights.embedding, width);
   const position = rowsOf(weights.position, width);
   let sum = 0;
@@ -44,16 +54,29 @@ export function referenceLoss(weights: Weights, { layers, width, context }: Mode
     const at = (i: number): number => window * context + i;
     let x = position.map((row, i) => add(embedding[inputs[at(i)]], row));
     for (let layer = 0; layer < layers; layer++) {
-      const weight = (name: string, columns = width): Matrix => rowsOf(weights[`block${layer}/${name}`], columns);
+      const weight = (name: string, columns = width): Matrix =>
+        rowsOf(weights[`block${layer}/${name}`], columns);
       const seen = x.map((row) => layerNorm(row, weights[`block${layer}/attention/gain`]));
       const project = (name: string): Matrix => multiply(seen, weight(`attention/${name}`));
-      const attended = multiply(attend(project('query'), project('key'), project('value')), weight('attention/output'));
+      const attended = multiply(
+        attend(project('query'), project('key'), project('value')),
+        weight('attention/output'),
+      );
       x = x.map((row, i) => add(row, attended[i]));
-      const hidden = multiply(x.map((row) => layerNorm(row, weights[`block${layer}/hidden/gain`])), weight('hidden/up', 4 * width));
-      const written = multiply(hidden.map((row) => row.map((value) => Math.max(value, 0))), weight('hidden/down'));
+      const hidden = multiply(
+        x.map((row) => layerNorm(row, weights[`block${layer}/hidden/gain`])),
+        weight('hidden/up', 4 * width),
+      );
+      const written = multiply(
+        hidden.map((row) => row.map((value) => Math.max(value, 0))),
+        weight('hidden/down'),
+      );
       x = x.map((row, i) => add(row, written[i]));
     }
-    const logits = multiply(x.map((row) => layerNorm(row, weights['final/gain'])), transpose(embedding));
+    const logits = multiply(
+      x.map((row) => layerNorm(row, weights['final/gain'])),
+      transpose(embedding),
+    );
     logits.forEach((row, i) => (sum -= logSoftmax(row)[targets[at(i)]]));
   }
   return sum / inputs.length;

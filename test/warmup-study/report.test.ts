@@ -26,32 +26,73 @@ describe('a study of 3 steps and 2 seeds', () => {
     const text = join(folder, 'a<b.txt');
     await writeFile(text, 'the whale, the sea and the ship; '.repeat(40));
     await useBackend('wasm');
-    const settings = parseOptions(['--steps', '3', '--seeds', '1,2', '--text', text, '--report', folder])!;
-    const progress = showProgress({ runs: 6, steps: 3 }, { isTTY: false, write: (line: string) => log.push(line) } as unknown as NodeJS.WriteStream);
+    const settings = parseOptions([
+      '--steps',
+      '3',
+      '--seeds',
+      '1,2',
+      '--text',
+      text,
+      '--report',
+      folder,
+    ])!;
+    const progress = showProgress({ runs: 6, steps: 3 }, {
+      isTTY: false,
+      write: (line: string) => log.push(line),
+    } as unknown as NodeJS.WriteStream);
     const before = tf.memory().numTensors;
-    study = await runStudy(settings, (...step) => {
-      tensors.push(tf.memory().numTensors - before);
-      progress.step(...step);
-    }, shape);
+    study = await runStudy(
+      settings,
+      (...step) => {
+        tensors.push(tf.memory().numTensors - before);
+        progress.step(...step);
+      },
+      shape,
+    );
     tensors.push(tf.memory().numTensors - before);
     await writeReport(study, folder);
   }, 60_000);
   afterAll(() => rm(folder, { recursive: true }));
 
   it('writes every run of every seed to study.json', async () => {
-    const { config, runs } = JSON.parse(await readFile(join(folder, 'study.json'), 'utf8')) as Study;
+    const { config, runs } = JSON.parse(
+      await readFile(join(folder, 'study.json'), 'utf8'),
+    ) as Study;
     expect(config).toEqual({
-      learningRate: 0.02, steps: 3, seeds: [1, 2], optimizers: ['AdamW', 'GIAdam'], backend: 'wasm', text: 'a<b.txt',
-      vocabularySize: 14, validationFraction: 0.1, model: shape,
+      learningRate: 0.02,
+      steps: 3,
+      seeds: [1, 2],
+      optimizers: ['AdamW', 'GIAdam'],
+      backend: 'wasm',
+      text: 'a<b.txt',
+      vocabularySize: 14,
+      validationFraction: 0.1,
+      model: shape,
     });
-    expect(runs.map(({ name, seed }) => [name, seed])).toEqual([1, 2].flatMap((seed) => names.map((name) => [name, seed])));
+    expect(runs.map(({ name, seed }) => [name, seed])).toEqual(
+      [1, 2].flatMap((seed) => names.map((name) => [name, seed])),
+    );
     for (const run of runs) {
       expect(run).toMatchObject({
         optimizer: run.name.split(',')[0],
         warmupFraction: run.name.includes('10%') ? 0.1 : 0,
-        options: { learningRate: { kind: 'trapezoid', peak: 0.02, totalSteps: 3 }, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0.1, clipNorm: 1 },
+        options: {
+          learningRate: { kind: 'trapezoid', peak: 0.02, totalSteps: 3 },
+          beta1: 0.9,
+          beta2: 0.999,
+          epsilon: 1e-8,
+          weightDecay: 0.1,
+          clipNorm: 1,
+        },
       });
-      for (const series of [run.losses, run.learningRates, run.updateNorms, run.angles, run.neuronAngles, run.representationChanges.map(({ value }) => value)]) {
+      for (const series of [
+        run.losses,
+        run.learningRates,
+        run.updateNorms,
+        run.angles,
+        run.neuronAngles,
+        run.representationChanges.map(({ value }) => value),
+      ]) {
         expect(series).toHaveLength(3);
         expect(series.every((value) => value > 0)).toBe(true);
       }
@@ -71,7 +112,14 @@ describe('a study of 3 steps and 2 seeds', () => {
   });
 
   it('gives the same numbers again', async () => {
-    const settings = parseOptions(['--steps', '3', '--optimizers', 'GIAdam', '--text', join(folder, 'a<b.txt')])!;
+    const settings = parseOptions([
+      '--steps',
+      '3',
+      '--optimizers',
+      'GIAdam',
+      '--text',
+      join(folder, 'a<b.txt'),
+    ])!;
     const [again] = (await runStudy(settings, () => {}, shape)).runs;
     const [, , first] = study.runs;
     expect(again).toEqual({ ...first, millisecondsPerStep: again.millisecondsPerStep });
@@ -92,9 +140,17 @@ describe('a study of 3 steps and 2 seeds', () => {
   it('draws its figures as SVG in a page that loads nothing', async () => {
     const html = await readFile(join(folder, 'index.html'), 'utf8');
     expect(html.match(/<svg/g)).toHaveLength(figures.length);
-    for (const title of ['What the numbers say', 'The first update', ...figures.map((figure) => figure.title), ...names]) expect(html).toContain(title);
+    for (const title of [
+      'What the numbers say',
+      'The first update',
+      ...figures.map((figure) => figure.title),
+      ...names,
+    ])
+      expect(html).toContain(title);
     expect(html).toContain('a&lt;b.txt');
-    expect(html.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(/<script|<link|<img|https?:|url\(/);
+    expect(html.replaceAll('http://www.w3.org/2000/svg', '')).not.toMatch(
+      /<script|<link|<img|https?:|url\(/,
+    );
     for (const { file } of figures) {
       const svg = await readFile(join(folder, `${file}.svg`), 'utf8');
       expect(svg).toMatch(/^<svg[^>]* xmlns="http:\/\/www.w3.org\/2000\/svg"/);
@@ -106,16 +162,22 @@ describe('a study of 3 steps and 2 seeds', () => {
 
   it('reports each step in plain lines where there is no terminal', () => {
     expect(log).toHaveLength(18);
-    expect(log[0]).toMatch(/^AdamW, no warmup, seed 1: step 1 of 3, loss \d\.\d{3}, \d+\.\d steps\/s, \d+s left\n$/);
+    expect(log[0]).toMatch(
+      /^AdamW, no warmup, seed 1: step 1 of 3, loss \d\.\d{3}, \d+\.\d steps\/s, \d+s left\n$/,
+    );
     expect(log.at(-1)).toMatch(/^GIAdam, no warmup, seed 2: step 3 of 3, .* 0s left\n$/);
   });
 });
 
 describe('the result table', () => {
-  const run = (name: string, seed: number, validationLoss: number) => ({ name, seed, validationLoss }) as Study['runs'][number];
+  const run = (name: string, seed: number, validationLoss: number) =>
+    ({ name, seed, validationLoss }) as Study['runs'][number];
 
   it('shows each seed, its gap to AdamW with warmup, and the medians', () => {
-    const runs = [2.8, 2.5, 2.6].flatMap((loss, i) => [run(names[0], i + 1, loss), run(names[1], i + 1, 2.2 + i / 10)]);
+    const runs = [2.8, 2.5, 2.6].flatMap((loss, i) => [
+      run(names[0], i + 1, loss),
+      run(names[1], i + 1, 2.2 + i / 10),
+    ]);
     expect(textTable(header, resultRows(runs).map(cells))).toBe(
       [
         'run                   seed   validation loss   gap to AdamW, 10% warmup',
@@ -132,6 +194,8 @@ describe('the result table', () => {
   });
 
   it('has no gap where AdamW with warmup was not run, and no medians of one seed', () => {
-    expect(resultRows([run(names[2], 1, 2.2)])).toEqual([{ name: names[2], seed: 1, validationLoss: 2.2, gap: undefined }]);
+    expect(resultRows([run(names[2], 1, 2.2)])).toEqual([
+      { name: names[2], seed: 1, validationLoss: 2.2, gap: undefined },
+    ]);
   });
 });

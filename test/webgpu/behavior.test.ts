@@ -16,11 +16,18 @@ import { backend, makeAdamW, step, valuesOf, variableOf } from './tools.js';
 
 const shapes = [[37, 5], [40], [3, 3]];
 const initial = shapes.map((shape, i) => numbers(tf.util.sizeFromShape(shape), i));
-const gradientOf = (t: number, i: number): tf.Tensor => tf.tensor(numbers(initial[i].length, 10 + 10 * t + i), shapes[i]);
-const makeVariables = (names?: readonly string[]): tf.Variable[] => shapes.map((shape, i) => variableOf(initial[i], shape, names?.[i]));
+const gradientOf = (t: number, i: number): tf.Tensor =>
+  tf.tensor(numbers(initial[i].length, 10 + 10 * t + i), shapes[i]);
+const makeVariables = (names?: readonly string[]): tf.Variable[] =>
+  shapes.map((shape, i) => variableOf(initial[i], shape, names?.[i]));
 
 /** Steps `from` to `to` with gradients that belong to the step. */
-function train(optimizer: FusedOptimizer, variables: readonly tf.Variable[], from: number, to: number): void {
+function train(
+  optimizer: FusedOptimizer,
+  variables: readonly tf.Variable[],
+  from: number,
+  to: number,
+): void {
   for (let t = from; t < to; t++) {
     const updates = variables.map((variable, i) => [variable, gradientOf(t, i)] as const);
     step(optimizer, ...updates);
@@ -32,7 +39,8 @@ async function results(variables: readonly tf.Variable[]): Promise<number[][]> {
   return Promise.all(variables.map(valuesOf));
 }
 
-const difference = (a: number[][], b: number[][]): number => Math.max(...a.flat().map((value, i) => Math.abs(value - b.flat()[i])));
+const difference = (a: number[][], b: number[][]): number =>
+  Math.max(...a.flat().map((value, i) => Math.abs(value - b.flat()[i])));
 
 describeWebGPU('state on the GPU', () => {
   it.each<[string, () => FusedOptimizer]>([
@@ -84,38 +92,44 @@ describeWebGPU('state on the GPU', () => {
     tf.dispose([variables, others]);
   });
 
-  it.each(['cpu', 'wasm'])('cannot be moved to the %s backend at once, says so, and how', async (away) => {
-    const variables = makeVariables();
-    const optimizer = makeAdamW();
-    train(optimizer, variables, 0, 3);
-    const halfway = await results(variables);
+  it.each(['cpu', 'wasm'])(
+    'cannot be moved to the %s backend at once, says so, and how',
+    async (away) => {
+      const variables = makeVariables();
+      const optimizer = makeAdamW();
+      train(optimizer, variables, 0, 3);
+      const halfway = await results(variables);
 
-    expect(await tf.setBackend(away)).toBe(true);
-    const others = makeVariables();
-    const clear = 'state on the GPU cannot be moved to another backend at once; while webgpu is the backend, save it with getWeights and wait for the data() of its tensors, then change the backend and give them to setWeights';
-    expect(() => train(optimizer, others, 0, 1)).toThrow(clear);
-    await expect(optimizer.getWeights()).rejects.toThrow(clear);
-    const attempt = (): void => expect(() => optimizer.executorName).toThrow(clear);
-    if (away === 'wasm') expect(blocksLeft(attempt), 'what it leaves on the wasm heap').toBe(0);
-    else attempt();
+      expect(await tf.setBackend(away)).toBe(true);
+      const others = makeVariables();
+      const clear =
+        'state on the GPU cannot be moved to another backend at once; while webgpu is the backend, save it with getWeights and wait for the data() of its tensors, then change the backend and give them to setWeights';
+      expect(() => train(optimizer, others, 0, 1)).toThrow(clear);
+      await expect(optimizer.getWeights()).rejects.toThrow(clear);
+      const attempt = (): void => expect(() => optimizer.executorName).toThrow(clear);
+      if (away === 'wasm') expect(blocksLeft(attempt), 'what it leaves on the wasm heap').toBe(0);
+      else attempt();
 
-    // Back on webgpu nothing has happened, and the way that the error names works.
-    expect(await tf.setBackend('webgpu')).toBe(true);
-    const saved = await optimizer.getWeights();
-    await Promise.all(saved.map(({ tensor }) => tensor.data()));
-    train(optimizer, variables, 3, 5);
-    const expected = await results(variables);
-    tf.dispose([others]);
-    expect(await tf.setBackend(away)).toBe(true);
-    const moved = shapes.map((shape, i) => variableOf(Float32Array.from(halfway[i]), shape, `${variables[i].name}_1`));
-    await optimizer.setWeights(saved);
-    train(optimizer, moved, 3, 5);
-    expect(optimizer.executorName).toBe('wasm');
-    expect(difference(await results(moved), expected)).toBeLessThan(1e-6);
-    await tf.setBackend('webgpu');
-    optimizer.dispose();
-    tf.dispose([variables, moved, saved.map(({ tensor }) => tensor)]);
-  });
+      // Back on webgpu nothing has happened, and the way that the error names works.
+      expect(await tf.setBackend('webgpu')).toBe(true);
+      const saved = await optimizer.getWeights();
+      await Promise.all(saved.map(({ tensor }) => tensor.data()));
+      train(optimizer, variables, 3, 5);
+      const expected = await results(variables);
+      tf.dispose([others]);
+      expect(await tf.setBackend(away)).toBe(true);
+      const moved = shapes.map((shape, i) =>
+        variableOf(Float32Array.from(halfway[i]), shape, `${variables[i].name}_1`),
+      );
+      await optimizer.setWeights(saved);
+      train(optimizer, moved, 3, 5);
+      expect(optimizer.executorName).toBe('wasm');
+      expect(difference(await results(moved), expected)).toBeLessThan(1e-6);
+      await tf.setBackend('webgpu');
+      optimizer.dispose();
+      tf.dispose([variables, moved, saved.map(({ tensor }) => tensor)]);
+    },
+  );
 });
 
 describeWebGPU('model.fit', () => {
@@ -125,13 +139,27 @@ describeWebGPU('model.fit', () => {
     const fit = async (executor: 'auto' | 'ops'): Promise<number[]> => {
       const model = tf.sequential({
         layers: [
-          tf.layers.dense({ units: 9, activation: 'tanh', inputShape: [6], kernelInitializer: tf.initializers.glorotUniform({ seed: 1 }) }),
-          tf.layers.dense({ units: 1, kernelInitializer: tf.initializers.glorotUniform({ seed: 2 }) }),
+          tf.layers.dense({
+            units: 9,
+            activation: 'tanh',
+            inputShape: [6],
+            kernelInitializer: tf.initializers.glorotUniform({ seed: 1 }),
+          }),
+          tf.layers.dense({
+            units: 1,
+            kernelInitializer: tf.initializers.glorotUniform({ seed: 2 }),
+          }),
         ],
       });
       const optimizer = new AdamW({ learningRate: 0.02, executor });
       model.compile({ optimizer, loss: 'meanSquaredError' });
-      const { history } = await model.fit(x, y, { epochs: 2, batchSize: 16, shuffle: false, verbose: 0, yieldEvery: 'never' });
+      const { history } = await model.fit(x, y, {
+        epochs: 2,
+        batchSize: 16,
+        shuffle: false,
+        verbose: 0,
+        yieldEvery: 'never',
+      });
       expect(optimizer.executorName).toBe(executor === 'auto' ? 'webgpu' : 'ops');
       optimizer.dispose();
       model.dispose();
@@ -146,7 +174,21 @@ describeWebGPU('model.fit', () => {
 });
 
 describeWebGPU('a build of the backend that lacks what kernels need', () => {
-  const members = ['device', 'queue', 'tensorMap', 'commandEncoder', 'computePassEncoder', 'commandQueueOwnedIds', 'dispatchCountInPass', 'uploadToGPU', 'ensureCommandEncoderReady', 'endComputePassEncoder', 'submitQueue', 'refCount', 'makeTensorInfo'];
+  const members = [
+    'device',
+    'queue',
+    'tensorMap',
+    'commandEncoder',
+    'computePassEncoder',
+    'commandQueueOwnedIds',
+    'dispatchCountInPass',
+    'uploadToGPU',
+    'ensureCommandEncoderReady',
+    'endComputePassEncoder',
+    'submitQueue',
+    'refCount',
+    'makeTensorInfo',
+  ];
   afterEach(() => void vi.restoreAllMocks());
 
   it('is recognized by any member', () => {
@@ -170,7 +212,9 @@ describeWebGPU('a build of the backend that lacks what kernels need', () => {
     const found = await results(variables);
     Reflect.deleteProperty(backend(), 'refCount');
     expect(warn.mock.calls.filter(([text]) => String(text).startsWith('tfjs-warmup:'))).toEqual([
-      ['tfjs-warmup: no fused kernels, tfjs operations instead: this build of the webgpu backend lacks what kernels need'],
+      [
+        'tfjs-warmup: no fused kernels, tfjs operations instead: this build of the webgpu backend lacks what kernels need',
+      ],
     ]);
     const others = makeVariables();
     const fused = makeAdamW();
@@ -189,12 +233,17 @@ describeWebGPU('a shader that the device refuses', () => {
     scalars: [],
     writeScalars: (_, into) => into,
     buffers: [variableBuffer, gradientBuffer],
-    stages: [{
-      domain: 'element',
-      instructions: [{ op: 'load', buffer: gradientBuffer }, { op: 'nonsense' as 'abs', args: [0] }],
-      stores: [{ buffer: variableBuffer, value: 1 }],
-      sums: [],
-    }],
+    stages: [
+      {
+        domain: 'element',
+        instructions: [
+          { op: 'load', buffer: gradientBuffer },
+          { op: 'nonsense' as 'abs', args: [0] },
+        ],
+        stores: [{ buffer: variableBuffer, value: 1 }],
+        sums: [],
+      },
+    ],
   });
   const layout = layoutOf('test', [3], 0);
 
@@ -206,7 +255,9 @@ describeWebGPU('a shader that the device refuses', () => {
     // What any training loop waits for: the values of something.
     await w.data();
     for (const executor of [first, second]) {
-      expect(() => executor.step([job])).toThrow(/^rule mine: the device refuses its shader: [^]*nonsense[^]*@compute @workgroup_size/);
+      expect(() => executor.step([job])).toThrow(
+        /^rule mine: the device refuses its shader: [^]*nonsense[^]*@compute @workgroup_size/,
+      );
       executor.dispose();
     }
     // What was encoded with the broken pipeline is what the device complains about, not the shader.
@@ -218,22 +269,39 @@ describeWebGPU('a shader that the device refuses', () => {
 
 describeWebGPU('state for which the device has no memory', () => {
   // A GPU may have as much as it lets one bind; the software driver does not.
-  it.skipIf(process.env.TFJS_WARMUP_VULKAN === 'system')('is an error at the next step, with its size', async () => {
-    const [w, g] = [variableOf([1, 2, 3]), tf.tensor1d([1, 1, 1])];
-    const bytes = backend().device.limits.maxStorageBufferBindingSize;
-    const executor = chooseExecutor('auto');
-    const slots = executor.create(w.name, { huge: [bytes / 4] });
-    const plan = planUpdate(defineRule({ name: 'plain', update: (values) => ({ w: sub(values.w, values.g) }) }), false);
-    const job = { variable: w, gradient: g, slots, plan, layout: layoutOf('test', [3], 0), values: {} };
-    executor.step([job]);
-    await w.data();
-    expect(() => executor.step([job])).toThrow(new RegExp(`^the device has no memory for ${bytes} bytes of optimizer state in one buffer: .*`));
-    executor.dispose();
-    // What was encoded with the buffer is what the device complains about, not the missing memory.
-    expect(takeErrors().join()).toMatch(/Invalid Buffer "tfjs-warmup state"/);
-    expect(await valuesOf(w)).toEqual([1, 2, 3]);
-    tf.dispose([w, g]);
-  });
+  it.skipIf(process.env.TFJS_WARMUP_VULKAN === 'system')(
+    'is an error at the next step, with its size',
+    async () => {
+      const [w, g] = [variableOf([1, 2, 3]), tf.tensor1d([1, 1, 1])];
+      const bytes = backend().device.limits.maxStorageBufferBindingSize;
+      const executor = chooseExecutor('auto');
+      const slots = executor.create(w.name, { huge: [bytes / 4] });
+      const plan = planUpdate(
+        defineRule({ name: 'plain', update: (values) => ({ w: sub(values.w, values.g) }) }),
+        false,
+      );
+      const job = {
+        variable: w,
+        gradient: g,
+        slots,
+        plan,
+        layout: layoutOf('test', [3], 0),
+        values: {},
+      };
+      executor.step([job]);
+      await w.data();
+      expect(() => executor.step([job])).toThrow(
+        new RegExp(
+          `^the device has no memory for ${bytes} bytes of optimizer state in one buffer: .*`,
+        ),
+      );
+      executor.dispose();
+      // What was encoded with the buffer is what the device complains about, not the missing memory.
+      expect(takeErrors().join()).toMatch(/Invalid Buffer "tfjs-warmup state"/);
+      expect(await valuesOf(w)).toEqual([1, 2, 3]);
+      tf.dispose([w, g]);
+    },
+  );
 });
 
 describeWebGPU('half precision', () => {
@@ -244,7 +312,9 @@ describeWebGPU('half precision', () => {
     const variables = makeVariables();
     const before = await results(variables);
     const optimizer = makeAdamW();
-    expect(() => train(optimizer, variables, 0, 1)).toThrow('AdamW: epsilon must be at least 0.0001 on a backend of half precision, where it would be 0, got 1e-8');
+    expect(() => train(optimizer, variables, 0, 1)).toThrow(
+      'AdamW: epsilon must be at least 0.0001 on a backend of half precision, where it would be 0, got 1e-8',
+    );
     expect(await results(variables)).toEqual(before);
     optimizer.dispose();
     tf.dispose(variables);

@@ -23,7 +23,12 @@ function rounded(value: number, error: number, units = 1): Pair {
   if (!Number.isFinite(value) || !Number.isFinite(error)) return anything;
   const most = Math.abs(value) + error;
   if (most > largest) return anything;
-  return [value, most === 0 ? 0 : error + units * unit * most + (most < 2 * smallestNormal ? smallestNormal : 2 ** -149)];
+  return [
+    value,
+    most === 0
+      ? 0
+      : error + units * unit * most + (most < 2 * smallestNormal ? smallestNormal : 2 ** -149),
+  ];
 }
 
 const operations: Record<string, (x: Pair, y: Pair) => Pair> = {
@@ -37,7 +42,8 @@ const operations: Record<string, (x: Pair, y: Pair) => Pair> = {
     return rounded(x / y, (dx + Math.abs(x / y) * dy) / least, 2.5);
   },
   // WGSL: as accurate as 1 / inverseSqrt(x), 2 units and 2.5 more.
-  sqrt: ([x, dx]) => (x - dx < 0 ? anything : rounded(Math.sqrt(x), Math.sqrt(x + dx) - Math.sqrt(x - dx), 4.5)),
+  sqrt: ([x, dx]) =>
+    x - dx < 0 ? anything : rounded(Math.sqrt(x), Math.sqrt(x + dx) - Math.sqrt(x - dx), 4.5),
   abs: ([x, dx]) => [Math.abs(x), dx],
   neg: ([x, dx]) => [-x, dx],
 };
@@ -46,13 +52,22 @@ const operations: Record<string, (x: Pair, y: Pair) => Pair> = {
 const conditions: Record<string, (x: Pair, y: Pair) => boolean | undefined> = {
   less: ([x, dx], [y, dy]) => (x + dx < y - dy ? true : x - dx >= y + dy ? false : undefined),
   lessEqual: ([x, dx], [y, dy]) => (x + dx <= y - dy ? true : x - dx > y + dy ? false : undefined),
-  equal: ([x, dx], [y, dy]) => (Math.abs(x - y) > dx + dy ? false : dx + dy === 0 ? true : undefined),
+  equal: ([x, dx], [y, dy]) =>
+    Math.abs(x - y) > dx + dy ? false : dx + dy === 0 ? true : undefined,
 };
 
 /** Makes a function that bounds expressions on a domain; `host` computes the expressions of the host. */
-export function makeBounds(shape: Shape, inputs: Inputs, host: (expression: Expression) => number): (expression: Expression, domain: Exclude<Domain, 'host'>) => Bounded {
+export function makeBounds(
+  shape: Shape,
+  inputs: Inputs,
+  host: (expression: Expression) => number,
+): (expression: Expression, domain: Exclude<Domain, 'host'>) => Bounded {
   const neuronOf = neuronOfElement(shape);
-  const count = { element: neuronOf.length, neuron: shape.axes.reduce((product, axis) => product * (shape.shape[axis] ?? 1), 1), tensor: 1 };
+  const count = {
+    element: neuronOf.length,
+    neuron: shape.axes.reduce((product, axis) => product * (shape.shape[axis] ?? 1), 1),
+    tensor: 1,
+  };
   const made = (length: number, pair: (i: number) => Pair): Bounded => {
     const [values, errors] = [new Float64Array(length), new Float64Array(length)];
     for (let i = 0; i < length; i++) [values[i], errors[i]] = pair(i);
@@ -69,14 +84,18 @@ export function makeBounds(shape: Shape, inputs: Inputs, host: (expression: Expr
       sizes[target] += Math.abs(value) + terms.errors[i];
       errors[target] += terms.errors[i];
     });
-    return made(count[domain], (i) => (sizes[i] > largest ? anything : rounded(sums[i], errors[i] + additions * unit * sizes[i])));
+    return made(count[domain], (i) =>
+      sizes[i] > largest ? anything : rounded(sums[i], errors[i] + additions * unit * sizes[i]),
+    );
   };
 
   const on = (expression: Expression, domain: Exclude<Domain, 'host'>): Bounded => {
     if (expression.domain === 'host') {
       const value = Math.fround(host(expression));
       const small = value !== 0 && Math.abs(value) < smallestNormal;
-      return made(count[domain], () => (Number.isFinite(value) ? [value, small ? smallestNormal : 0] : anything));
+      return made(count[domain], () =>
+        Number.isFinite(value) ? [value, small ? smallestNormal : 0] : anything,
+      );
     }
     const own = bounded(expression);
     if (expression.domain === domain) return own;
@@ -90,7 +109,8 @@ export function makeBounds(shape: Shape, inputs: Inputs, host: (expression: Expr
     const domain = own as Exclude<Domain, 'host'>;
     const compute = (): Bounded => {
       if (op === 'input') return made(count[domain], (i) => [inputs[name!][i], 0]);
-      if (op === 'neuronSum' || op === 'tensorSum') return sumOf(bounded(args[0]), domain as 'neuron' | 'tensor');
+      if (op === 'neuronSum' || op === 'tensorSum')
+        return sumOf(bounded(args[0]), domain as 'neuron' | 'tensor');
       if (op === 'select') {
         const [condition, x, y] = args;
         const [x1, y1] = [on(x, domain), on(y, domain)];
@@ -102,14 +122,19 @@ export function makeBounds(shape: Shape, inputs: Inputs, host: (expression: Expr
         });
       }
       const operands = args.map((arg) => on(arg, domain));
-      return made(count[domain], (i) => operations[op](at(operands[0], i), at(operands[1] ?? operands[0], i)));
+      return made(count[domain], (i) =>
+        operations[op](at(operands[0], i), at(operands[1] ?? operands[0], i)),
+      );
     };
     const result = compute();
     known.set(expression, result);
     return result;
   };
 
-  const conditionOn = (condition: Expression, domain: Exclude<Domain, 'host'>): ((i: number) => boolean | undefined) => {
+  const conditionOn = (
+    condition: Expression,
+    domain: Exclude<Domain, 'host'>,
+  ): ((i: number) => boolean | undefined) => {
     if (condition.domain === 'host') {
       const holds = host(condition) !== 0;
       return () => holds;

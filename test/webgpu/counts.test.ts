@@ -1,7 +1,13 @@
 /** What a step asks of the device: true on every GPU, where times on a software driver would say nothing. */
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, expect, it } from 'vitest';
-import { AdamW, Lion, RotationalAdamW, type FusedOptimizer, rrc } from '../../src/optimizers/index.js';
+import {
+  AdamW,
+  Lion,
+  RotationalAdamW,
+  type FusedOptimizer,
+  rrc,
+} from '../../src/optimizers/index.js';
 import { UpdateProbe } from '../../src/probes/index.js';
 import { numbers } from '../executors/tools.js';
 import { countCalls, type CallCounter, type Calls } from './support/counters.js';
@@ -14,7 +20,13 @@ type Training = { readonly step: () => void; readonly end: () => void };
 function training(optimizer: FusedOptimizer, shapes: readonly number[][]): Training {
   const updates = shapes.map((shape, i) => {
     const values = numbers(tf.util.sizeFromShape(shape), i);
-    return [variableOf(values, shape), tf.tensor(values.map((x) => x + 0.25), shape)] as const;
+    return [
+      variableOf(values, shape),
+      tf.tensor(
+        values.map((x) => x + 0.25),
+        shape,
+      ),
+    ] as const;
   });
   optimizer.prepare(updates.map(([variable]) => variable));
   return {
@@ -46,42 +58,87 @@ describeWebGPU('a step asks the device', () => {
     end();
     return calls;
   }
-  const once = { writes: steps, bindGroups: 0, pipelines: 0, shaderModules: 0, buffersCreated: 0, copies: 0, maps: 0 };
+  const once = {
+    writes: steps,
+    bindGroups: 0,
+    pipelines: 0,
+    shaderModules: 0,
+    buffersCreated: 0,
+    copies: 0,
+    maps: 0,
+  };
 
   it.each<[string, () => FusedOptimizer]>([
     ['AdamW', makeAdamW],
     ['Lion', () => new Lion({ learningRate: 0.001 })],
-  ])('for %s of 150 variables at most 50 dispatches, 4 submits and one upload, and for nothing new', async (_, make) => {
-    const calls = await callsOf(training(make(), sizes.map((size) => [size])));
-    expect(calls).toMatchObject(once);
-    expect(calls.dispatches).toBeLessThanOrEqual(steps * 50);
-    expect(calls.submits).toBeLessThanOrEqual(steps * 4);
-    // A pass ends only where tfjs submits.
-    expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
-  });
+  ])(
+    'for %s of 150 variables at most 50 dispatches, 4 submits and one upload, and for nothing new',
+    async (_, make) => {
+      const calls = await callsOf(
+        training(
+          make(),
+          sizes.map((size) => [size]),
+        ),
+      );
+      expect(calls).toMatchObject(once);
+      expect(calls.dispatches).toBeLessThanOrEqual(steps * 50);
+      expect(calls.submits).toBeLessThanOrEqual(steps * 4);
+      // A pass ends only where tfjs submits.
+      expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
+    },
+  );
 
   it('at most twice that and two small dispatches where clipNorm is given, without reading anything back', async () => {
     const few = sizes.filter((_, i) => i % 5 === 0);
-    const calls = await callsOf(training(new AdamW({ learningRate: 0.01, clipNorm: 1 }), few.map((size) => [size])));
+    const calls = await callsOf(
+      training(
+        new AdamW({ learningRate: 0.01, clipNorm: 1 }),
+        few.map((size) => [size]),
+      ),
+    );
     expect(calls).toMatchObject(once);
     expect(calls.dispatches).toBeLessThanOrEqual(steps * (2 * Math.ceil(few.length / 3) + 2));
     expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
   });
 
   it('one dispatch for each variable that rotates', async () => {
-    const rotating = [[40, 5], [9, 50], [3, 300], [3, 3, 5, 7], [600, 4], [7, 7]];
-    const calls = await callsOf(training(new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1 }), [...rotating, [5], [50], [7]]));
+    const rotating = [
+      [40, 5],
+      [9, 50],
+      [3, 300],
+      [3, 3, 5, 7],
+      [600, 4],
+      [7, 7],
+    ];
+    const calls = await callsOf(
+      training(new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1 }), [
+        ...rotating,
+        [5],
+        [50],
+        [7],
+      ]),
+    );
     expect(calls).toMatchObject({ ...once, dispatches: steps * (rotating.length + 1) });
   });
 
   it('for sums of whole tensors that the update needs: a sweep, one dispatch that adds up for all variables, a sweep', async () => {
-    const calls = await callsOf(training(new AdamW({ learningRate: 0.01, rrc: rrc({ immediate: true }) }), sizes.slice(0, 12).map((size) => [size])));
+    const calls = await callsOf(
+      training(
+        new AdamW({ learningRate: 0.01, rrc: rrc({ immediate: true }) }),
+        sizes.slice(0, 12).map((size) => [size]),
+      ),
+    );
     expect(calls).toMatchObject({ ...once, dispatches: steps * (4 + 1 + 4) });
     expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
   });
 
   it('for sums of whole tensors that only the state needs: a sweep, and one dispatch that adds up for all variables', async () => {
-    const calls = await callsOf(training(new AdamW({ learningRate: 0.01, rrc: rrc({}) }), sizes.slice(0, 12).map((size) => [size])));
+    const calls = await callsOf(
+      training(
+        new AdamW({ learningRate: 0.01, rrc: rrc({}) }),
+        sizes.slice(0, 12).map((size) => [size]),
+      ),
+    );
     expect(calls).toMatchObject({ ...once, dispatches: steps * (4 + 1) });
   });
 });
@@ -92,31 +149,42 @@ describeWebGPU('steps that a probe watches', () => {
     ['AdamW', (probe) => new AdamW({ learningRate: 0.01, probe })],
     ['AdamW that clips', (probe) => new AdamW({ learningRate: 0.01, clipNorm: 1, probe })],
     ['Lion', (probe) => new Lion({ learningRate: 0.001, probe })],
-    ['RotationalAdamW', (probe) => new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, probe })],
-  ])('of %s take one small dispatch more, and nothing is fetched before it is asked for', async (_, make) => {
-    const counter = countCalls(backend().device);
-    const probe = new UpdateProbe({ metrics: ['relativeUpdate', 'angularUpdate', 'gradientNorm'] });
-    const [plain, probed] = [make(), make(probe)].map((optimizer) => {
-      const { step, end } = training(optimizer, layers);
-      for (let i = 0; i < 2; i++) step();
-      counter.since();
-      step();
-      submit();
-      const calls = counter.since();
-      end();
-      return calls;
-    });
-    expect(probed.dispatches).toBe(plain.dispatches + 1);
-    expect([plain.maps, probed.maps]).toEqual([0, 0]);
-    await backend().queue.onSubmittedWorkDone();
-    counter.stop();
-  });
+    [
+      'RotationalAdamW',
+      (probe) => new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, probe }),
+    ],
+  ])(
+    'of %s take one small dispatch more, and nothing is fetched before it is asked for',
+    async (_, make) => {
+      const counter = countCalls(backend().device);
+      const probe = new UpdateProbe({
+        metrics: ['relativeUpdate', 'angularUpdate', 'gradientNorm'],
+      });
+      const [plain, probed] = [make(), make(probe)].map((optimizer) => {
+        const { step, end } = training(optimizer, layers);
+        for (let i = 0; i < 2; i++) step();
+        counter.since();
+        step();
+        submit();
+        const calls = counter.since();
+        end();
+        return calls;
+      });
+      expect(probed.dispatches).toBe(plain.dispatches + 1);
+      expect([plain.maps, probed.maps]).toEqual([0, 0]);
+      await backend().queue.onSubmittedWorkDone();
+      counter.stop();
+    },
+  );
 
   it('ask for nothing new either, read or not, and leave nothing behind', async () => {
     const counter = countCalls(backend().device);
     const round = async (): Promise<void> => {
       const probe = new UpdateProbe({ metrics: ['updateNorm'] });
-      const { step, end } = training(new AdamW({ learningRate: 0.01, clipNorm: 1, probe }), [[9], [4, 3]]);
+      const { step, end } = training(new AdamW({ learningRate: 0.01, clipNorm: 1, probe }), [
+        [9],
+        [4, 3],
+      ]);
       for (let i = 0; i < 3; i++) step();
       expect(await probe.read()).toHaveLength(3);
       counter.since();
@@ -125,7 +193,14 @@ describeWebGPU('steps that a probe watches', () => {
         expect(await probe.read()).toHaveLength(1);
       }
       for (let i = 0; i < 2; i++) step();
-      expect(counter.since()).toMatchObject({ bindGroups: 0, pipelines: 0, shaderModules: 0, buffersCreated: 0, writes: 7, maps: 5 });
+      expect(counter.since()).toMatchObject({
+        bindGroups: 0,
+        pipelines: 0,
+        shaderModules: 0,
+        buffersCreated: 0,
+        writes: 7,
+        maps: 5,
+      });
       end();
       probe.dispose();
       submit();
@@ -146,7 +221,8 @@ describeWebGPU('optimizers that come and go', () => {
       const gradients = [tf.tensor1d(numbers(5, 3)), tf.tensor(numbers(12, 4), [4, 3])];
       const optimizer = new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, clipNorm: 1 });
       optimizer.prepare(variables);
-      for (let i = 0; i < 2; i++) step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));
+      for (let i = 0; i < 2; i++)
+        step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));
       const saved = (await optimizer.getWeights()).map(({ name, tensor }) => ({ name, tensor }));
       await optimizer.setWeights(saved);
       step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));

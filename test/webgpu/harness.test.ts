@@ -12,16 +12,36 @@ describeWebGPU('webgpu in node', () => {
   it('is the current backend, on a real device', async () => {
     expect(tf.getBackend()).toBe('webgpu');
     expect(device().limits.maxStorageBuffersPerShaderStage).toBe(8);
-    const product = tf.matMul([[1, 2], [3, 4]], [[5, 6], [7, 8]]);
-    expect([...await product.data()]).toEqual([19, 22, 43, 50]);
+    const product = tf.matMul(
+      [
+        [1, 2],
+        [3, 4],
+      ],
+      [
+        [5, 6],
+        [7, 8],
+      ],
+    );
+    expect([...(await product.data())]).toEqual([19, 22, 43, 50]);
     expect((tf.backend() as WebGPUBackend).tensorMap.get(product.dataId).resource).toBeDefined();
     product.dispose();
   });
 
   it('differentiates', async () => {
-    const x = tf.tensor2d([[1, 2], [3, 4]]);
-    const gradient = tf.grad((x) => tf.matMul(x as tf.Tensor2D, [[1, 2], [3, 4]]).square().sum())(x);
-    expect([...await gradient.data()]).toEqual([54, 122, 118, 266]);
+    const x = tf.tensor2d([
+      [1, 2],
+      [3, 4],
+    ]);
+    const gradient = tf.grad((x) =>
+      tf
+        .matMul(x as tf.Tensor2D, [
+          [1, 2],
+          [3, 4],
+        ])
+        .square()
+        .sum(),
+    )(x);
+    expect([...(await gradient.data())]).toEqual([54, 122, 118, 266]);
     tf.dispose([x, gradient]);
   });
 
@@ -40,7 +60,10 @@ describeWebGPU('webgpu in node', () => {
 
 describeWebGPU('uncaptured GPU errors', () => {
   const shader = (code: string): GPUComputePipeline =>
-    device().createComputePipeline({ layout: 'auto', compute: { module: device().createShaderModule({ code }) } });
+    device().createComputePipeline({
+      layout: 'auto',
+      compute: { module: device().createShaderModule({ code }) },
+    });
 
   it('fail a test whose shader does not compile', async () => {
     shader('@compute @workgroup_size(1) fn main() { let x: f32 = true; }');
@@ -58,7 +81,10 @@ describeWebGPU('uncaptured GPU errors', () => {
     const encoder = device().createCommandEncoder();
     const pass = encoder.beginComputePass();
     pass.setPipeline(pipeline);
-    pass.setBindGroup(0, device().createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }));
+    pass.setBindGroup(
+      0,
+      device().createBindGroup({ layout: pipeline.getBindGroupLayout(0), entries }),
+    );
     pass.dispatchWorkgroups(1);
     pass.end();
     device().queue.submit([encoder.finish()]);
@@ -82,7 +108,9 @@ describeWebGPU('counters', () => {
 
   it('count what a step of tf.train.adam asks for', async () => {
     const variables = Array.from({ length: 40 }, (_, i) => tf.variable(tf.ones([7 + i])));
-    const gradients = Object.fromEntries(variables.map(({ name, shape }) => [name, tf.ones(shape) as tf.Variable]));
+    const gradients = Object.fromEntries(
+      variables.map(({ name, shape }) => [name, tf.ones(shape) as tf.Variable]),
+    );
     const adam = tf.train.adam(0.01);
     for (let step = 0; step < 2; step++) adam.applyGradients(gradients);
     await throwIfErrors();
@@ -103,7 +131,10 @@ describeWebGPU('counters', () => {
     counter = countCalls(device());
     const usage = GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
     const buffer = device().createBuffer({ size: 64, usage });
-    const mapped = device().createBuffer({ size: 64, usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST });
+    const mapped = device().createBuffer({
+      size: 64,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
     device().queue.writeBuffer(buffer, 0, new Float32Array(16));
     device().queue.writeBuffer(buffer, 0, new Float32Array(16), 4);
     device().queue.writeBuffer(buffer, 0, new Float32Array(16), 4, 2);
@@ -113,7 +144,13 @@ describeWebGPU('counters', () => {
     buffer.destroy();
     buffer.destroy();
     mapped.destroy();
-    expect(counter.since()).toMatchObject({ buffersCreated: 2, buffersDestroyed: 2, writes: 4, bytesWritten: 64 + 48 + 8 + 8, maps: 1 });
+    expect(counter.since()).toMatchObject({
+      buffersCreated: 2,
+      buffersDestroyed: 2,
+      writes: 4,
+      bytesWritten: 64 + 48 + 8 + 8,
+      maps: 1,
+    });
     expect(counter.live()).toEqual({ buffers: 0, bytes: 0 });
     counter.stop();
     device().createBuffer({ size: 64, usage }).destroy();

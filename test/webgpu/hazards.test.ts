@@ -10,7 +10,18 @@ import { numbers } from '../executors/tools.js';
 import { countCalls, type CallCounter } from './support/counters.js';
 import { restartWebGPU, throwIfErrors } from './support/dawn.js';
 import { describeWebGPU } from './support/vitest.js';
-import { backend, bufferOf, descent, makeAdamW, makeDescent, step, submit, valuesOf, variableOf, withLimits } from './tools.js';
+import {
+  backend,
+  bufferOf,
+  descent,
+  makeAdamW,
+  makeDescent,
+  step,
+  submit,
+  valuesOf,
+  variableOf,
+  withLimits,
+} from './tools.js';
 
 /** Runs a step of `w - 0.5 g` on one variable. */
 function descend(variable: tf.Variable, gradient: tf.Tensor): void {
@@ -23,7 +34,11 @@ describeWebGPU('values that tfjs keeps on the CPU', () => {
   it('are not those from before a step', async () => {
     const [w, g] = [variableOf([1, 2, 3]), tf.tensor1d([2, 4, 6])];
     const optimizer = makeDescent();
-    for (const expected of [[0, 0, 0], [-1, -2, -3], [-2, -4, -6]]) {
+    for (const expected of [
+      [0, 0, 0],
+      [-1, -2, -3],
+      [-2, -4, -6],
+    ]) {
       await w.data();
       step(optimizer, [w, g]);
       expect(await valuesOf(w)).toEqual(expected);
@@ -37,10 +52,19 @@ describeWebGPU('values that tfjs keeps on the CPU', () => {
     // On the GPU alone, so that the first read is pending too.
     backend().uploadToGPU(w.dataId);
     const optimizer = makeDescent();
-    for (const [before, after] of [[[1, 2, 3], [0, 0, 0]], [[0, 0, 0], [-1, -2, -3]]]) {
+    for (const [before, after] of [
+      [
+        [1, 2, 3],
+        [0, 0, 0],
+      ],
+      [
+        [0, 0, 0],
+        [-1, -2, -3],
+      ],
+    ]) {
       const pending = w.data();
       step(optimizer, [w, g]);
-      expect([...await pending]).toEqual(before);
+      expect([...(await pending)]).toEqual(before);
       expect(await valuesOf(w)).toEqual(after);
       expect(await valuesOf(tf.tidy(() => tf.mul(w, 2)))).toEqual(after.map((value) => 2 * value));
     }
@@ -50,7 +74,8 @@ describeWebGPU('values that tfjs keeps on the CPU', () => {
 });
 
 describeWebGPU('data that others share', () => {
-  const storage = (): number => GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
+  const storage = (): number =>
+    GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_SRC | GPUBufferUsage.COPY_DST;
   const external = (values: readonly number[], words = values.length): GPUBuffer => {
     const buffer = backend().device.createBuffer({ size: 4 * words, usage: storage() });
     backend().device.queue.writeBuffer(buffer, 0, Float32Array.from(values));
@@ -162,7 +187,8 @@ describeWebGPU('gradients', () => {
   it('come out of the backward pass with shared data', async () => {
     const [u, q] = [variableOf([1, 2]), variableOf([3, 4])];
     const optimizer = makeDescent();
-    for (let i = 0; i < 2; i++) optimizer.minimize(() => tf.sum(tf.mul(tf.add(u, q), [2, 4])), false, [u, q]);
+    for (let i = 0; i < 2; i++)
+      optimizer.minimize(() => tf.sum(tf.mul(tf.add(u, q), [2, 4])), false, [u, q]);
     expect(await valuesOf(u)).toEqual([-1, -2]);
     expect(await valuesOf(q)).toEqual([1, 0]);
     optimizer.dispose();
@@ -187,16 +213,22 @@ describeWebGPU('gradients', () => {
   });
 
   it('may come fresh from the CPU at each step', async () => {
-    const variables = Array.from({ length: 7 }, (_, i) => variableOf(numbers(5 + i, i).map((x) => Math.round(8 * x))));
+    const variables = Array.from({ length: 7 }, (_, i) =>
+      variableOf(numbers(5 + i, i).map((x) => Math.round(8 * x))),
+    );
     const expected = await Promise.all(variables.map(valuesOf));
     const optimizer = makeDescent();
     for (let t = 0; t < 5; t++) {
-      const gradients = variables.map(({ size }, i) => tf.tensor(numbers(size, 100 * t + i).map((x) => 2 * Math.round(8 * x))));
-      for (const [i, g] of gradients.entries()) for (const [k, value] of (await g.data()).entries()) expected[i][k] -= 0.5 * value;
+      const gradients = variables.map(({ size }, i) =>
+        tf.tensor(numbers(size, 100 * t + i).map((x) => 2 * Math.round(8 * x))),
+      );
+      for (const [i, g] of gradients.entries())
+        for (const [k, value] of (await g.data()).entries()) expected[i][k] -= 0.5 * value;
       step(optimizer, ...variables.map((variable, i) => [variable, gradients[i]] as const));
       tf.dispose(gradients);
     }
-    for (const [i, variable] of variables.entries()) expect(await valuesOf(variable)).toEqual(expected[i]);
+    for (const [i, variable] of variables.entries())
+      expect(await valuesOf(variable)).toEqual(expected[i]);
     optimizer.dispose();
     tf.dispose(variables);
   });
@@ -205,7 +237,10 @@ describeWebGPU('gradients', () => {
     expect(await tf.setBackend(home)).toBe(true);
     // What an operation gives is nowhere but on that backend.
     const made = (values: number[]): tf.Tensor => tf.tidy(() => tf.mul(tf.tensor1d(values), 2));
-    const [u, v] = [tf.tidy(() => tf.variable(made([1, 2, 3]))), tf.tidy(() => tf.variable(made([4, 5])))];
+    const [u, v] = [
+      tf.tidy(() => tf.variable(made([1, 2, 3]))),
+      tf.tidy(() => tf.variable(made([4, 5]))),
+    ];
     const [g, h] = [made([2, 4, 6]), made([8, 8])];
     expect(await tf.setBackend('webgpu')).toBe(true);
     const optimizer = makeDescent();
@@ -217,7 +252,10 @@ describeWebGPU('gradients', () => {
   });
 
   it('are not recycled before the step is submitted', async () => {
-    const [w, g] = [variableOf([1, 2, 3, 4, 5]), tf.tidy(() => tf.mul(tf.tensor1d([1, 2, 3, 4, 5]), 2))];
+    const [w, g] = [
+      variableOf([1, 2, 3, 4, 5]),
+      tf.tidy(() => tf.mul(tf.tensor1d([1, 2, 3, 4, 5]), 2)),
+    ];
     const optimizer = makeDescent();
     step(optimizer, [w, g]);
     submit();
@@ -291,11 +329,17 @@ describeWebGPU('sizes', () => {
   it('of no element, of one and odd ones are all right', async () => {
     const sizes = [0, 1, 2, 3, 5, 7, 63, 65, 255, 257, 1023, 1025, 4099];
     const variables = sizes.map((size) => variableOf(new Float32Array(size).map((_, i) => i % 17)));
-    const gradients = sizes.map((size) => tf.tensor1d(new Float32Array(size).map((_, i) => 2 * (i % 5))));
+    const gradients = sizes.map((size) =>
+      tf.tensor1d(new Float32Array(size).map((_, i) => 2 * (i % 5))),
+    );
     const guard = variableOf([1, 1, 1]);
     const optimizer = makeDescent();
-    for (let i = 0; i < 2; i++) step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));
-    for (const [k, variable] of variables.entries()) expect(await valuesOf(variable)).toEqual(Array.from({ length: sizes[k] }, (_, i) => (i % 17) - 2 * (i % 5)));
+    for (let i = 0; i < 2; i++)
+      step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));
+    for (const [k, variable] of variables.entries())
+      expect(await valuesOf(variable)).toEqual(
+        Array.from({ length: sizes[k] }, (_, i) => (i % 17) - 2 * (i % 5)),
+      );
     const empty = makeDescent();
     step(empty, [variables[0], gradients[0]]);
     expect(await valuesOf(guard)).toEqual([1, 1, 1]);
@@ -316,7 +360,8 @@ describeWebGPU('sizes', () => {
     expect(result.length).toBe(size);
     let difference = 0;
     for (let i = 0; i < size; i += i < size - 5000 ? 997 : 1) {
-      const expected = values[i] * (1 - 0.125 * 0.5) - (0.125 * slopes[i]) / (Math.abs(slopes[i]) + 1e-8);
+      const expected =
+        values[i] * (1 - 0.125 * 0.5) - (0.125 * slopes[i]) / (Math.abs(slopes[i]) + 1e-8);
       difference = Math.max(difference, Math.abs(result[i] - expected));
     }
     expect(difference).toBeLessThan(5e-7);
@@ -324,7 +369,7 @@ describeWebGPU('sizes', () => {
     tf.dispose([w, g]);
   });
 
-  it('that differ much within a dispatch leave each other\'s sums alone', async () => {
+  it("that differ much within a dispatch leave each other's sums alone", async () => {
     const gradients = [13_000, 5, 3].map((size, i) => tf.tensor1d(numbers(size, i)));
     const variables = gradients.map(({ size }) => variableOf(new Float32Array(size)));
     const optimizer = new RuleOptimizer({ rule: descent, learningRate: 1, clipNorm: 1 });
@@ -333,7 +378,9 @@ describeWebGPU('sizes', () => {
     const norm = Math.sqrt(slopes.flat().reduce((sum, x) => sum + x * x, 0));
     for (const [k, variable] of variables.entries()) {
       const values = await valuesOf(variable);
-      expect(Math.max(...values.map((value, i) => Math.abs(value + slopes[k][i] / norm)))).toBeLessThan(1e-7);
+      expect(
+        Math.max(...values.map((value, i) => Math.abs(value + slopes[k][i] / norm))),
+      ).toBeLessThan(1e-7);
     }
     optimizer.dispose();
     tf.dispose([variables, gradients]);
@@ -342,11 +389,16 @@ describeWebGPU('sizes', () => {
   it('of more workgroups than a dimension of a dispatch may have are all right', async () => {
     const shapes = [[13, 600], [700, 9], [9000], [3]];
     const train = async (): Promise<number[][]> => {
-      const variables = shapes.map((shape, i) => variableOf(numbers(tf.util.sizeFromShape(shape), i), shape));
-      const gradients = shapes.map((shape, i) => tf.tensor(numbers(tf.util.sizeFromShape(shape), 50 + i), shape));
+      const variables = shapes.map((shape, i) =>
+        variableOf(numbers(tf.util.sizeFromShape(shape), i), shape),
+      );
+      const gradients = shapes.map((shape, i) =>
+        tf.tensor(numbers(tf.util.sizeFromShape(shape), 50 + i), shape),
+      );
       const optimizer = new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, clipNorm: 1 });
       optimizer.prepare(variables);
-      for (let i = 0; i < 2; i++) step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));
+      for (let i = 0; i < 2; i++)
+        step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));
       const values = await Promise.all(variables.map(valuesOf));
       optimizer.dispose();
       tf.dispose([variables, gradients]);
@@ -382,7 +434,9 @@ describeWebGPU('memory of the optimizer', () => {
     };
     const first = await train();
     // Buffers of the same size as the slots, left full of large numbers.
-    tf.tidy(() => { for (let i = 0; i < 4; i++) backend().uploadToGPU(tf.mul(tf.fill([666], 1e30), 2).dataId); });
+    tf.tidy(() => {
+      for (let i = 0; i < 4; i++) backend().uploadToGPU(tf.mul(tf.fill([666], 1e30), 2).dataId);
+    });
     submit();
     expect(await train()).toEqual(first);
   });
@@ -415,20 +469,34 @@ describeWebGPU('memory of the optimizer', () => {
     step(optimizer, [u, g]);
     step(optimizer, [u, g], [v, h]);
     step(optimizer, [u, g], [v, h]);
-    const totals = Object.fromEntries((await optimizer.getWeights()).map(({ name, tensor }) => [name, tensor]));
+    const totals = Object.fromEntries(
+      (await optimizer.getWeights()).map(({ name, tensor }) => [name, tensor]),
+    );
     expect(await valuesOf(totals[`${u.name}/total`])).toEqual([3, 6, 9]);
-    expect(await valuesOf(totals[`${v.name}/total`])).toEqual(Array.from({ length: 3000 }, () => 2));
+    expect(await valuesOf(totals[`${v.name}/total`])).toEqual(
+      Array.from({ length: 3000 }, () => 2),
+    );
     optimizer.dispose();
     tf.dispose([u, v, g, h, totals]);
   });
 
   const shapes = [[300], [10, 20], [400], [30], [15, 4]];
   const train = async (immediate: boolean): Promise<number[][]> => {
-    const variables = shapes.map((shape, i) => variableOf(numbers(tf.util.sizeFromShape(shape), i), shape));
-    const gradients = shapes.map((shape, i) => tf.tensor(numbers(tf.util.sizeFromShape(shape), 50 + i), shape));
-    const optimizer = new AdamW({ learningRate: 0.01, weightDecay: 0.1, clipNorm: 1, rrc: rrc({ immediate }) });
+    const variables = shapes.map((shape, i) =>
+      variableOf(numbers(tf.util.sizeFromShape(shape), i), shape),
+    );
+    const gradients = shapes.map((shape, i) =>
+      tf.tensor(numbers(tf.util.sizeFromShape(shape), 50 + i), shape),
+    );
+    const optimizer = new AdamW({
+      learningRate: 0.01,
+      weightDecay: 0.1,
+      clipNorm: 1,
+      rrc: rrc({ immediate }),
+    });
     try {
-      for (let i = 0; i < 3; i++) step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));
+      for (let i = 0; i < 3; i++)
+        step(optimizer, ...variables.map((variable, k) => [variable, gradients[k]] as const));
       return await Promise.all(variables.map(valuesOf));
     } finally {
       optimizer.dispose();
@@ -457,7 +525,13 @@ describeWebGPU('memory of the optimizer', () => {
 
   it('gives readings and the factor of a clipped step from several buffers as from one', async () => {
     const readings = async (): Promise<unknown> => {
-      const pairs = [700, 650, 3].map((size, i) => [variableOf(numbers(size, i + 1), [size], `read${i}`), tf.tensor1d(numbers(size, i + 9))] as const);
+      const pairs = [700, 650, 3].map(
+        (size, i) =>
+          [
+            variableOf(numbers(size, i + 1), [size], `read${i}`),
+            tf.tensor1d(numbers(size, i + 9)),
+          ] as const,
+      );
       const probe = new UpdateProbe({ metrics: ['updateNorm', 'gradientNorm'] });
       const optimizer = new AdamW({ learningRate: 0.01, clipNorm: 1, probe });
       for (let i = 0; i < 2; i++) step(optimizer, ...pairs);
@@ -466,20 +540,40 @@ describeWebGPU('memory of the optimizer', () => {
       tf.dispose(pairs.flat());
       return read;
     };
-    const expected = await readings() as { clipCoefficient: number; variables: Record<string, { gradientNorm: number }> }[];
+    const expected = (await readings()) as {
+      clipCoefficient: number;
+      variables: Record<string, { gradientNorm: number }>;
+    }[];
     expect(expected[1].clipCoefficient).toBeGreaterThan(0);
     expect(expected[1].clipCoefficient).toBeLessThan(1);
-    expect(Object.values(expected[1].variables).every(({ gradientNorm }) => gradientNorm > 0)).toBe(true);
-    await withLimits({ maxStorageBufferBindingSize: 4 * 2000 }, async () => expect(await readings()).toEqual(expected));
+    expect(Object.values(expected[1].variables).every(({ gradientNorm }) => gradientNorm > 0)).toBe(
+      true,
+    );
+    await withLimits({ maxStorageBufferBindingSize: 4 * 2000 }, async () =>
+      expect(await readings()).toEqual(expected),
+    );
   });
 
   it('that does not fit what the device binds is a clear error', async () => {
-    await withLimits({ maxStorageBufferBindingSize: 4 * 900 }, () => expect(train(true)).rejects.toThrow(/a step needs \d+ bytes in one buffer; this device binds at most 3600/));
-    await withLimits({ maxStorageBufferBindingSize: 4 * 800 }, () => expect(train(false)).rejects.toThrow(/the state of 'variable\d+' needs 3220 bytes in one buffer; this device binds at most 3200/));
+    await withLimits({ maxStorageBufferBindingSize: 4 * 900 }, () =>
+      expect(train(true)).rejects.toThrow(
+        /a step needs \d+ bytes in one buffer; this device binds at most 3600/,
+      ),
+    );
+    await withLimits({ maxStorageBufferBindingSize: 4 * 800 }, () =>
+      expect(train(false)).rejects.toThrow(
+        /the state of 'variable\d+' needs 3220 bytes in one buffer; this device binds at most 3200/,
+      ),
+    );
     await withLimits({ maxStorageBufferBindingSize: 4 * 400 }, async () => {
       const [w, g] = [variableOf(new Float32Array(401)), tf.ones([401])];
-      const optimizer = new RuleOptimizer({ rule: defineRule({ name: 'plain', update: ({ w, g }) => ({ w: sub(w, g) }) }), learningRate: 1 });
-      expect(() => step(optimizer, [w, g])).toThrow(`the variable '${w.name}' has 1604 bytes; this device binds at most 1600`);
+      const optimizer = new RuleOptimizer({
+        rule: defineRule({ name: 'plain', update: ({ w, g }) => ({ w: sub(w, g) }) }),
+        learningRate: 1,
+      });
+      expect(() => step(optimizer, [w, g])).toThrow(
+        `the variable '${w.name}' has 1604 bytes; this device binds at most 1600`,
+      );
       optimizer.dispose();
       tf.dispose([w, g]);
     });
@@ -501,7 +595,14 @@ describeWebGPU('a device', () => {
     const [w, g] = make();
     const optimizer = makeAdamW();
     for (let i = 0; i < 2; i++) step(optimizer, [w, g]);
-    const saved = await Promise.all((await optimizer.getWeights()).map(async ({ name, tensor }) => ({ name, values: (await tensor.data()).slice(), shape: tensor.shape, dtype: tensor.dtype })));
+    const saved = await Promise.all(
+      (await optimizer.getWeights()).map(async ({ name, tensor }) => ({
+        name,
+        values: (await tensor.data()).slice(),
+        shape: tensor.shape,
+        dtype: tensor.dtype,
+      })),
+    );
     const halfway = await valuesOf(w);
     // On its way to the GPU when the device goes.
     step(optimizer, [w, g]);
@@ -516,7 +617,10 @@ describeWebGPU('a device', () => {
     expect(backend().device).not.toBe(device);
     expect(() => step(optimizer, [w, g])).toThrow(clear);
     const [next, gradient] = [variableOf(halfway, [40], `${w.name}_1`), tf.tensor1d(slopes)];
-    const weights = saved.map(({ name, values: data, shape, dtype }) => ({ name, tensor: tf.tensor(data, shape, dtype) }));
+    const weights = saved.map(({ name, values: data, shape, dtype }) => ({
+      name,
+      tensor: tf.tensor(data, shape, dtype),
+    }));
     await optimizer.setWeights(weights);
     for (let i = 0; i < 2; i++) step(optimizer, [next, gradient]);
     expect(await valuesOf(next)).toEqual(expected);
@@ -538,7 +642,9 @@ describeWebGPU('a device', () => {
     device.destroy();
     await device.lost;
     await told;
-    await expect(probe.read()).rejects.toThrow(/the readings of a step cannot be fetched: the device that holds them is lost/);
+    await expect(probe.read()).rejects.toThrow(
+      /the readings of a step cannot be fetched: the device that holds them is lost/,
+    );
     optimizer.dispose();
     await restartWebGPU();
   });

@@ -1,7 +1,20 @@
 /** Every optimizer on webgpu against tfjs operations on cpu, over recorded gradients. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, it } from 'vitest';
-import { AdamW, GIAdam, Lion, LionA, LionAR, RAdam, RotationalAdamW, RotationalLion, RotationalSGDM, SGDMomentum, type FusedOptimizer, rrc } from '../../src/optimizers/index.js';
+import {
+  AdamW,
+  GIAdam,
+  Lion,
+  LionA,
+  LionAR,
+  RAdam,
+  RotationalAdamW,
+  RotationalLion,
+  RotationalSGDM,
+  SGDMomentum,
+  type FusedOptimizer,
+  rrc,
+} from '../../src/optimizers/index.js';
 import { describeWebGPU } from './support/vitest.js';
 
 type Make = (common: { executor?: 'ops'; clipNorm?: number }) => FusedOptimizer;
@@ -9,19 +22,27 @@ type Make = (common: { executor?: 'ops'; clipNorm?: number }) => FusedOptimizer;
 const optimizers: Record<string, Make> = {
   AdamW: (common) => new AdamW({ learningRate: 0.01, ...common }),
   'AdamW with rrc': (common) => new AdamW({ learningRate: 0.01, rrc: rrc({}), ...common }),
-  'AdamW with immediate rrc': (common) => new AdamW({ learningRate: 0.01, rrc: rrc({ immediate: true, batchSize: 64 }), ...common }),
+  'AdamW with immediate rrc': (common) =>
+    new AdamW({ learningRate: 0.01, rrc: rrc({ immediate: true, batchSize: 64 }), ...common }),
   GIAdam: (common) => new GIAdam({ learningRate: 0.01, ...common }),
   RAdam: (common) => new RAdam({ learningRate: 0.01, ...common }),
-  SGDMomentum: (common) => new SGDMomentum({ learningRate: 0.01, nesterov: true, weightDecay: 0.1, ...common }),
+  SGDMomentum: (common) =>
+    new SGDMomentum({ learningRate: 0.01, nesterov: true, weightDecay: 0.1, ...common }),
   Lion: (common) => new Lion({ learningRate: 0.001, ...common }),
   LionA: (common) => new LionA({ learningRate: 0.01, ...common }),
   LionAR: (common) => new LionAR({ learningRate: 0.01, rotation: 0.02, ...common }),
-  'LionAR with rrc': (common) => new LionAR({ learningRate: 0.01, rotation: 0.02, rrc: rrc({}), ...common }),
-  'LionAR per tensor': (common) => new LionAR({ learningRate: 0.01, rotation: 0.02, perNeuron: false, ...common }),
-  RotationalAdamW: (common) => new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, ...common }),
-  'RotationalAdamW per tensor': (common) => new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, perNeuron: false, ...common }),
-  RotationalSGDM: (common) => new RotationalSGDM({ learningRate: 0.01, weightDecay: 0.1, ...common }),
-  RotationalLion: (common) => new RotationalLion({ learningRate: 0.01, weightDecay: 0.1, ...common }),
+  'LionAR with rrc': (common) =>
+    new LionAR({ learningRate: 0.01, rotation: 0.02, rrc: rrc({}), ...common }),
+  'LionAR per tensor': (common) =>
+    new LionAR({ learningRate: 0.01, rotation: 0.02, perNeuron: false, ...common }),
+  RotationalAdamW: (common) =>
+    new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, ...common }),
+  'RotationalAdamW per tensor': (common) =>
+    new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, perNeuron: false, ...common }),
+  RotationalSGDM: (common) =>
+    new RotationalSGDM({ learningRate: 0.01, weightDecay: 0.1, ...common }),
+  RotationalLion: (common) =>
+    new RotationalLion({ learningRate: 0.01, weightDecay: 0.1, ...common }),
 };
 
 /** All neuron layouts, odd sizes, one element, none, and more than one workgroup's stretch. */
@@ -40,25 +61,48 @@ const shapes: Record<string, number[]> = {
 };
 
 const steps = 20;
-const random = (shape: number[], seed: number) => tf.randomNormal(shape, 0, 1, 'float32', seed).dataSync().slice();
+const random = (shape: number[], seed: number) =>
+  tf.randomNormal(shape, 0, 1, 'float32', seed).dataSync().slice();
 let models = 0;
 
 /** By variable, the weights at the beginning and the gradients of each step. */
-type Data = { readonly weights: Record<string, Float32Array>; readonly gradients: readonly Record<string, Float32Array>[] };
+type Data = {
+  readonly weights: Record<string, Float32Array>;
+  readonly gradients: readonly Record<string, Float32Array>[];
+};
 
-async function train(make: Make, backend: string, executor: 'ops' | undefined, clipNorm: number | undefined, data: Data): Promise<Record<string, Float32Array>> {
+async function train(
+  make: Make,
+  backend: string,
+  executor: 'ops' | undefined,
+  clipNorm: number | undefined,
+  data: Data,
+): Promise<Record<string, Float32Array>> {
   expect(await tf.setBackend(backend)).toBe(true);
   const model = `model${models++}`;
-  const variables = Object.entries(shapes).map(([name, shape]) => ({ name, variable: tf.variable(tf.tensor(data.weights[name].slice(), shape), true, `${model}/${name}`) }));
+  const variables = Object.entries(shapes).map(([name, shape]) => ({
+    name,
+    variable: tf.variable(tf.tensor(data.weights[name].slice(), shape), true, `${model}/${name}`),
+  }));
   const optimizer = make({ ...(executor && { executor }), ...(clipNorm && { clipNorm }) });
   expect(optimizer.executorName).toBe(executor ?? backend);
   optimizer.prepare(variables.map(({ variable }) => variable));
   for (const gradients of data.gradients) {
-    const tensors = variables.map(({ name, variable }) => ({ name: variable.name, tensor: tf.tensor(gradients[name].slice(), shapes[name]) }));
+    const tensors = variables.map(({ name, variable }) => ({
+      name: variable.name,
+      tensor: tf.tensor(gradients[name].slice(), shapes[name]),
+    }));
     optimizer.applyGradients(tensors);
     for (const { tensor } of tensors) tensor.dispose();
   }
-  const result = Object.fromEntries(await Promise.all(variables.map(async ({ name, variable }) => [name, (await variable.data()).slice() as Float32Array] as const)));
+  const result = Object.fromEntries(
+    await Promise.all(
+      variables.map(
+        async ({ name, variable }) =>
+          [name, (await variable.data()).slice() as Float32Array] as const,
+      ),
+    ),
+  );
   optimizer.dispose();
   for (const { variable } of variables) variable.dispose();
   return result;
@@ -69,19 +113,41 @@ describeWebGPU('optimizers on webgpu', () => {
   beforeAll(async () => {
     await tf.setBackend('cpu');
     data = {
-      weights: Object.fromEntries(Object.entries(shapes).map(([name, shape], i) => [name, random(shape, 1 + i) as Float32Array])),
-      gradients: Array.from({ length: steps }, (_, t) => Object.fromEntries(Object.entries(shapes).map(([name, shape], i) => [name, random(shape, 1000 * (t + 1) + i) as Float32Array]))),
+      weights: Object.fromEntries(
+        Object.entries(shapes).map(([name, shape], i) => [
+          name,
+          random(shape, 1 + i) as Float32Array,
+        ]),
+      ),
+      gradients: Array.from({ length: steps }, (_, t) =>
+        Object.fromEntries(
+          Object.entries(shapes).map(([name, shape], i) => [
+            name,
+            random(shape, 1000 * (t + 1) + i) as Float32Array,
+          ]),
+        ),
+      ),
     };
   });
 
-  it.each([...Object.entries(optimizers).map(([name, make]) => [name, undefined, make] as const), ['AdamW', 1, optimizers.AdamW], ['RotationalAdamW', 1, optimizers.RotationalAdamW]] as const)('%s, clipNorm %s, agrees with tfjs operations after 20 steps', async (_, clipNorm, make) => {
-    const expected = await train(make, 'cpu', 'ops', clipNorm, data);
-    const first = await train(make, 'webgpu', undefined, clipNorm, data);
-    for (const name of Object.keys(shapes)) {
-      const largest = Math.max(0, ...expected[name].map(Math.abs));
-      const difference = Math.max(0, ...expected[name].map((value, i) => Math.abs(value - first[name][i])));
-      expect(difference, name).toBeLessThanOrEqual(2e-6 * largest);
-    }
-    expect(await train(make, 'webgpu', undefined, clipNorm, data), 'a second run').toEqual(first);
-  });
+  it.each([
+    ...Object.entries(optimizers).map(([name, make]) => [name, undefined, make] as const),
+    ['AdamW', 1, optimizers.AdamW],
+    ['RotationalAdamW', 1, optimizers.RotationalAdamW],
+  ] as const)(
+    '%s, clipNorm %s, agrees with tfjs operations after 20 steps',
+    async (_, clipNorm, make) => {
+      const expected = await train(make, 'cpu', 'ops', clipNorm, data);
+      const first = await train(make, 'webgpu', undefined, clipNorm, data);
+      for (const name of Object.keys(shapes)) {
+        const largest = Math.max(0, ...expected[name].map(Math.abs));
+        const difference = Math.max(
+          0,
+          ...expected[name].map((value, i) => Math.abs(value - first[name][i])),
+        );
+        expect(difference, name).toBeLessThanOrEqual(2e-6 * largest);
+      }
+      expect(await train(make, 'webgpu', undefined, clipNorm, data), 'a second run').toEqual(first);
+    },
+  );
 });

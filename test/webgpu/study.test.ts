@@ -11,7 +11,12 @@ import { backend } from './tools.js';
 
 /** Calls that make what is labelled as this library's; tfjs has no labels, and makes bind groups all the time. */
 function countOurs(device: GPUDevice): { since(): string[]; stop(): void } {
-  const names = ['createBindGroup', 'createComputePipeline', 'createShaderModule', 'createBuffer'] as const;
+  const names = [
+    'createBindGroup',
+    'createComputePipeline',
+    'createShaderModule',
+    'createBuffer',
+  ] as const;
   let seen: string[] = [];
   for (const name of names) {
     const original = device[name].bind(device) as (descriptor: GPUObjectDescriptorBase) => unknown;
@@ -47,6 +52,7 @@ describeWebGPU('the warmup study', () => {
     const onWasm = await train(experiment, setup, () => undefined);
     expect(await tf.setBackend('webgpu')).toBe(true);
     expect(losses[steps - 1]).toBeLessThan(losses[0]);
-    for (let step = 0; step < 20; step++) expect(Math.abs(losses[step] - onWasm.losses[step]), `step ${step}`).toBeLessThan(1e-4);
+    for (let step = 0; step < 20; step++)
+      expect(Math.abs(losses[step] - onWasm.losses[step]), `step ${step}`).toBeLessThan(1e-4);
   }, 300_000);
 });

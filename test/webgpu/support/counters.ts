@@ -29,14 +29,30 @@ export interface CallCounter {
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
 const nothing: Calls = {
-  dispatches: 0, computePasses: 0, submits: 0, bindGroups: 0, pipelines: 0, shaderModules: 0, buffersCreated: 0,
-  buffersDestroyed: 0, writes: 0, bytesWritten: 0, copies: 0, maps: 0,
+  dispatches: 0,
+  computePasses: 0,
+  submits: 0,
+  bindGroups: 0,
+  pipelines: 0,
+  shaderModules: 0,
+  buffersCreated: 0,
+  buffersDestroyed: 0,
+  writes: 0,
+  bytesWritten: 0,
+  copies: 0,
+  maps: 0,
 };
 
-type Method<T, K extends keyof T> = T[K] extends (...args: infer A) => infer R ? (result: R, ...args: A) => void : never;
+type Method<T, K extends keyof T> = T[K] extends (...args: infer A) => infer R
+  ? (result: R, ...args: A) => void
+  : never;
 
 /** Shadows a method of one object; the prototype is left alone, so that devices are counted apart. */
-function after<T extends object, K extends keyof T & string>(target: T, name: K, seen: Method<T, K>): () => void {
+function after<T extends object, K extends keyof T & string>(
+  target: T,
+  name: K,
+  seen: Method<T, K>,
+): () => void {
   const original = target[name] as (...args: unknown[]) => unknown;
   const shadow = (...args: unknown[]): unknown => {
     const result = original.apply(target, args);
@@ -44,7 +60,9 @@ function after<T extends object, K extends keyof T & string>(target: T, name: K,
     return result;
   };
   Object.defineProperty(target, name, { value: shadow, configurable: true, writable: true });
-  return () => { Reflect.deleteProperty(target, name); };
+  return () => {
+    Reflect.deleteProperty(target, name);
+  };
 }
 
 /** What `writeBuffer(buffer, offset, data, dataOffset, size)` uploads: offset and size count elements of a typed array. */
@@ -58,7 +76,11 @@ export function countCalls(device: GPUDevice): CallCounter {
   let calls: Mutable<Calls> = { ...nothing };
   const liveBytes = new Map<GPUBuffer, number>();
 
-  const count = (name: keyof Calls): (() => void) => () => { calls[name]++; };
+  const count =
+    (name: keyof Calls): (() => void) =>
+    () => {
+      calls[name]++;
+    };
   const restore = [
     after(device, 'createBindGroup', count('bindGroups')),
     after(device, 'createComputePipeline', count('pipelines')),
@@ -94,7 +116,10 @@ export function countCalls(device: GPUDevice): CallCounter {
       calls = { ...nothing };
       return seen;
     },
-    live: () => ({ buffers: liveBytes.size, bytes: [...liveBytes.values()].reduce((sum, bytes) => sum + bytes, 0) }),
+    live: () => ({
+      buffers: liveBytes.size,
+      bytes: [...liveBytes.values()].reduce((sum, bytes) => sum + bytes, 0),
+    }),
     stop: () => restore.forEach((undo) => undo()),
   };
 }

@@ -37,9 +37,16 @@ function hasVulkanLoader(): boolean {
 async function chooseDriver(): Promise<void> {
   if (process.platform !== 'linux') return;
   if (usesSystemVulkan && hasVulkanLoader()) return;
-  if (process.arch !== 'x64') throw new Error(`the Vulkan driver on npm is for x64, this is ${process.arch}; TFJS_WARMUP_VULKAN=system uses the machine's own`);
+  if (process.arch !== 'x64')
+    throw new Error(
+      `the Vulkan driver on npm is for x64, this is ${process.arch}; TFJS_WARMUP_VULKAN=system uses the machine's own`,
+    );
   const folder = await unpack('swiftshader', ['swiftshader.tar.br']);
-  if (!usesSystemVulkan) process.env.VK_DRIVER_FILES = process.env.VK_ICD_FILENAMES = join(folder, 'vk_swiftshader_icd.json');
+  if (!usesSystemVulkan)
+    process.env.VK_DRIVER_FILES = process.env.VK_ICD_FILENAMES = join(
+      folder,
+      'vk_swiftshader_icd.json',
+    );
   loadVulkan(join(folder, 'libvulkan.so.1'));
 }
 
@@ -47,15 +54,25 @@ async function chooseDriver(): Promise<void> {
  * Zeros workgroup memory by instructions of the shader itself. Through the extension of Vulkan the software driver emits a
  * store for every element of it, and takes seven times as long to compile a pipeline.
  */
-const softwareFlags = ['disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension'];
+const softwareFlags = [
+  'disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension',
+];
 
 /** Sets `navigator.gpu` and the WebGPU globals. */
 async function installDawn(): Promise<void> {
   await chooseDriver();
   const { create, globals } = await import('webgpu');
   Object.assign(globalThis, globals);
-  if (!globalThis.navigator) Object.defineProperty(globalThis, 'navigator', { value: {}, configurable: true, writable: true });
-  Object.defineProperty(globalThis.navigator, 'gpu', { value: create(usesSystemVulkan ? [] : softwareFlags), configurable: true });
+  if (!globalThis.navigator)
+    Object.defineProperty(globalThis, 'navigator', {
+      value: {},
+      configurable: true,
+      writable: true,
+    });
+  Object.defineProperty(globalThis.navigator, 'gpu', {
+    value: create(usesSystemVulkan ? [] : softwareFlags),
+    configurable: true,
+  });
 }
 
 const errors: string[] = [];
@@ -85,7 +102,8 @@ let factory: ReturnType<typeof tf.findBackendFactory> | undefined;
 
 async function start(): Promise<GPUDevice> {
   const chosen = await tf.setBackend('webgpu');
-  if (!chosen || tf.getBackend() !== 'webgpu') throw new Error('tfjs refuses its webgpu backend on this adapter');
+  if (!chosen || tf.getBackend() !== 'webgpu')
+    throw new Error('tfjs refuses its webgpu backend on this adapter');
   backend = tf.backend() as WebGPUBackend;
   return watch(backend.device);
 }
@@ -98,7 +116,10 @@ export async function startWebGPU(): Promise<GPUDevice> {
   }
   try {
     await installDawn();
-    if (!(await navigator.gpu.requestAdapter())) throw new Error(`Dawn finds no adapter${usesSystemVulkan ? ' among the Vulkan drivers of this machine' : ''}`);
+    if (!(await navigator.gpu.requestAdapter()))
+      throw new Error(
+        `Dawn finds no adapter${usesSystemVulkan ? ' among the Vulkan drivers of this machine' : ''}`,
+      );
     // The union registers the gradients; the backend looks at navigator.gpu while it is being imported.
     await import('@tensorflow/tfjs');
     await import('@tensorflow/tfjs-backend-webgpu');
@@ -107,7 +128,10 @@ export async function startWebGPU(): Promise<GPUDevice> {
     return await start();
   } catch (error) {
     if (globalThis.navigator) Reflect.deleteProperty(globalThis.navigator, 'gpu');
-    throw new Error(`WebGPU does not start (TFJS_WARMUP_SKIP_WEBGPU=1 skips its tests): ${(error as Error).message}`, { cause: error });
+    throw new Error(
+      `WebGPU does not start (TFJS_WARMUP_SKIP_WEBGPU=1 skips its tests): ${(error as Error).message}`,
+      { cause: error },
+    );
   }
 }
 
@@ -129,7 +153,8 @@ export async function throwIfErrors(): Promise<void> {
     await backend.queue.onSubmittedWorkDone();
   }
   const found = takeErrors();
-  if (found.length > 0) throw new Error(`${found.length} uncaptured GPU error(s): ${found.join('\n')}`);
+  if (found.length > 0)
+    throw new Error(`${found.length} uncaptured GPU error(s): ${found.join('\n')}`);
 }
 
 /** What the device complained about since the last call, for tests that provoke it. */
