@@ -1,6 +1,7 @@
 import { defineConfig, type Options } from 'tsup';
 
-// One output file per module: tfjs-core declares side effects, so a bundled file would keep it alive in every import.
+// One output file per module: tfjs-core declares side effects, so a bundled file would keep it
+// alive in every import.
 const perModule: Options = { entry: ['src/**/*.ts'], bundle: false, target: 'es2022' };
 
 export default defineConfig([

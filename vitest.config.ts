@@ -7,7 +7,8 @@ export default defineConfig({
     maxWorkers: 2,
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    // The CommonJS main of tfjs-core registers no gradients; the union package registers them on that same copy.
+    // The CommonJS main of tfjs-core registers no gradients; the union package registers them on
+    // that same copy.
     setupFiles: ['test/setup.ts'],
   },
 });

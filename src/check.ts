@@ -1,4 +1,7 @@
-/** Option checks shared by schedules, optimizers and probes: each error names the option, the value and what is allowed. */
+/**
+ * Option checks shared by schedules, optimizers and probes: each error names the option, the value
+ * and what is allowed.
+ */
 
 /** Text of a value for an error message. */
 export const show = (value: unknown): string =>
@@ -21,7 +24,10 @@ export function check(
   if (!valid) throw new Error(`${owner}: ${option} must ${allowed}, got ${show(value)}`);
 }
 
-/** True for a finite number in an interval, written as in mathematics: `'[0, 1)'`, `'(0, Infinity)'`. */
+/**
+ * True for a finite number in an interval, written as in mathematics: `'[0, 1)'`, `'(0,
+ * Infinity)'`.
+ */
 export function isWithin(value: unknown, interval: string): value is number {
   const [low, high] = interval.slice(1, -1).split(',').map(Number);
   const number = value as number;
@@ -58,7 +64,10 @@ export function checkCount(
   );
 }
 
-/** Throws if `options` is not an object or has a name outside `names`: a misspelt option must not pass for its default. */
+/**
+ * Throws if `options` is not an object or has a name outside `names`: a misspelt option must not
+ * pass for its default.
+ */
 export function checkNames(owner: string, options: unknown, names: readonly string[]): void {
   const list = names.join(', ');
   check(

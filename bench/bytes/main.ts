@@ -1,4 +1,7 @@
-/** What an import weighs in a bundle, tfjs left out: one optimizer by its parts, each row with all above it. */
+/**
+ * What an import weighs in a bundle, tfjs left out: one optimizer by its parts, each row with all
+ * above it.
+ */
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';

@@ -6,7 +6,10 @@ export const features = 14 * 14;
 export const classes = 10;
 const images = 5000;
 
-/** Rows of inputs, of which each column has mean 0 and all numbers together variance 1, and rows of one-hot targets. */
+/**
+ * Rows of inputs, of which each column has mean 0 and all numbers together variance 1, and rows of
+ * one-hot targets.
+ */
 export interface Images {
   samples: number;
   inputs: Float32Array;
@@ -31,7 +34,8 @@ export async function readImages(samples: number): Promise<Images> {
   return { samples, inputs: standardized(bytes.subarray(0, samples * features)), targets };
 }
 
-// The mean image would else make the network's first outputs alike for all images: it would be the sharpest direction.
+// The mean image would else make the network's first outputs alike for all images: it would be the
+// sharpest direction.
 function standardized(pixels: Uint8Array): Float32Array {
   const samples = pixels.length / features;
   const means = new Float64Array(features);

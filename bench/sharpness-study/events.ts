@@ -8,12 +8,17 @@ export interface Events {
   /** The first measured step whose sharpness was above 2 / eta. */
   crossedAt?: number;
   catapult?: Catapult;
-  /** Medians over the last `lateSteps` steps: that of a single step is anywhere in an oscillation. */
+  /**
+   * Medians over the last `lateSteps` steps: that of a single step is anywhere in an oscillation.
+   */
   lateSharpness: number;
   lateThreshold: number;
 }
 
-/** The loss rose from its lowest value so far to a peak, and later fell below where it had risen from. */
+/**
+ * The loss rose from its lowest value so far to a peak, and later fell below where it had risen
+ * from.
+ */
 export interface Catapult {
   step: number;
   before: number;

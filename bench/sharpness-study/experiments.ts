@@ -1,6 +1,9 @@
 import type { Parametrization } from './network.js';
 
-/** One training by gradient descent, at the learning rate c / lambda_0, lambda_0 the sharpness of the first weights. */
+/**
+ * One training by gradient descent, at the learning rate c / lambda_0, lambda_0 the sharpness of
+ * the first weights.
+ */
 export interface Experiment {
   parametrization: Parametrization;
   c: number;

@@ -4,7 +4,10 @@ import { normal } from '../support/random.js';
 import { classes, features, type Images } from './data.js';
 import { productWith } from './product-with-constant.js';
 
-/** How the last layer starts: with a standard deviation of sqrt(1 / fan-in), or of 1 / fan-in as in muP. All others: sqrt(2 / fan-in). */
+/**
+ * How the last layer starts: with a standard deviation of sqrt(1 / fan-in), or of 1 / fan-in as in
+ * muP. All others: sqrt(2 / fan-in).
+ */
 export type Parametrization = 'SP' | 'muP-like';
 
 const lastDeviation: Record<Parametrization, (fanIn: number) => number> = {
@@ -14,7 +17,10 @@ const lastDeviation: Record<Parametrization, (fanIn: number) => number> = {
 
 const hiddenLayers = 3;
 
-/** A fully connected network without biases, ReLU between its layers; its loss is taken over all images at once. */
+/**
+ * A fully connected network without biases, ReLU between its layers; its loss is taken over all
+ * images at once.
+ */
 export class Network {
   readonly variables: tf.Variable[];
   readonly #inputs: tf.Tensor2D;

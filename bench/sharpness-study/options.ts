@@ -9,7 +9,10 @@ export interface Settings {
   seed: number;
   /** Steps of a run that does not diverge. */
   steps: number;
-  /** Steps between two measurements of the sharpness, on the first `earlySteps`; later twice as many. */
+  /**
+   * Steps between two measurements of the sharpness, on the first `earlySteps`; later twice as
+   * many.
+   */
   every: number;
   samples: number;
   /** Of each hidden layer. */

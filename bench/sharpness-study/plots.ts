@@ -12,7 +12,10 @@ interface Curve {
 
 const width = 720;
 
-/** Loss, and sharpness with the line 2 / eta, as SVG documents; a gray line marks the crossing and the peak of a catapult. */
+/**
+ * Loss, and sharpness with the line 2 / eta, as SVG documents; a gray line marks the crossing and
+ * the peak of a catapult.
+ */
 export function drawRun({ recorder, crossedAt, catapult }: Run): {
   loss: string;
   sharpness: string;
@@ -31,7 +34,10 @@ export function drawRun({ recorder, crossedAt, catapult }: Run): {
   };
 }
 
-/** Axes are logarithmic: 2 / eta falls by as much as there are warmup steps, and a loss that diverges grows without end. */
+/**
+ * Axes are logarithmic: 2 / eta falls by as much as there are warmup steps, and a loss that
+ * diverges grows without end.
+ */
 function drawCurves(axis: string, curves: readonly Curve[], steps: readonly number[]): string {
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
   const names = curves.map(({ name }) => name);
@@ -48,7 +54,8 @@ function drawCurves(axis: string, curves: readonly Curve[], steps: readonly numb
       Plot.frame({ stroke: 'currentColor', strokeOpacity: 0.2 }),
       Plot.ruleX(steps, { stroke: 'currentColor', strokeOpacity: 0.3 }),
       curves.map(({ name, points, dashed, dots }) => {
-        // A logarithmic axis has no place for a sharpness below 0, nor for a loss that is not finite.
+        // A logarithmic axis has no place for a sharpness below 0, nor for a loss that is not
+        // finite.
         const shown = points.filter(({ y }) => Number.isFinite(y) && y > 0);
         return [
           Plot.line(shown, {
@@ -76,7 +83,8 @@ function drawCurves(axis: string, curves: readonly Curve[], steps: readonly numb
     ],
   });
   svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  // A picture in a page with a dark theme has no other background. (Plot's own `style` option fails in linkedom.)
+  // A picture in a page with a dark theme has no other background. (Plot's own `style` option fails
+  // in linkedom.)
   svg.setAttribute('style', 'background: white; color: black');
   return svg.outerHTML;
 }

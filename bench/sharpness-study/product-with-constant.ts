@@ -1,8 +1,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 
 /**
- * w -> A w for a constant matrix A, with dw = A' dy: a general matrix product would compute the gradient for A too, at
- * every order, and here A is the largest matrix of all.
+ * w -> A w for a constant matrix A, with dw = A' dy: a general matrix product would compute the
+ * gradient for A too, at every order, and here A is the largest matrix of all.
  *
  * @param transposed A', so that no step transposes it again.
  */

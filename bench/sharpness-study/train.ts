@@ -12,7 +12,10 @@ export interface Setup {
   seed: number;
   /** Steps of a run that does not diverge. */
   steps: number;
-  /** Steps between two measurements of the sharpness, on the first `earlySteps`; later twice as many. */
+  /**
+   * Steps between two measurements of the sharpness, on the first `earlySteps`; later twice as
+   * many.
+   */
   every: number;
 }
 
@@ -29,13 +32,19 @@ export interface Training {
   recorder: ProbeRecorder;
 }
 
-/** The peak rate follows from the first sharpness: it is measured more exactly than those that are only drawn. */
+/**
+ * The peak rate follows from the first sharpness: it is measured more exactly than those that are
+ * only drawn.
+ */
 const firstTolerance = 1e-3;
 
 /** The error of the value is of the order of the square of it. */
 const tolerance = 1e-2;
 
-/** Gradient descent on all images at once; the weights and the sharpness that it starts with are the seed's. */
+/**
+ * Gradient descent on all images at once; the weights and the sharpness that it starts with are the
+ * seed's.
+ */
 export async function train(
   experiment: Experiment,
   { images, width, seed, steps, every }: Setup,

@@ -1,4 +1,7 @@
-/** The program that tells which GPU would be measured: a line of JSON with `adapter`, or with `error`. */
+/**
+ * The program that tells which GPU would be measured: a line of JSON with `adapter`, or with
+ * `error`.
+ */
 import { startWebGPU, stopWebGPU } from '../support/webgpu.js';
 import type { Adapter } from './machine.js';
 

@@ -76,7 +76,9 @@ type Entry = {
 
 type Times = Omit<BenchSettings, 'cases' | 'targets'>;
 
-/** A subject whose step takes longer, in milliseconds, has few rounds: all others would wait for it. */
+/**
+ * A subject whose step takes longer, in milliseconds, has few rounds: all others would wait for it.
+ */
 const slowStep = 2000;
 const slowRounds = 2;
 

@@ -1,4 +1,6 @@
-/** What is stepped: one tensor of a given size, the tensors of a small GPT-2, or many small tensors. */
+/**
+ * What is stepped: one tensor of a given size, the tensors of a small GPT-2, or many small tensors.
+ */
 
 export type Shape = readonly number[];
 export type Case = { readonly name: string; readonly shapes: readonly Shape[] };
@@ -26,12 +28,18 @@ function nearlySquare(size: number): Shape {
   return [rows, size / rows];
 }
 
-/** 150 small matrices of 7 to 2048 elements, where the step's overhead is all there is. Tall: a prime number makes one neuron. */
+/**
+ * 150 small matrices of 7 to 2048 elements, where the step's overhead is all there is. Tall: a
+ * prime number makes one neuron.
+ */
 const manyShapes = Array.from({ length: 150 }, (_, i) =>
   [...nearlySquare(7 + Math.round((i * (2048 - 7)) / 149))].reverse(),
 );
 
-/** GPT-2 small (Radford et al., 2019) at a width that gives 10 million parameters: most tensors are tiny, one has 7 million. */
+/**
+ * GPT-2 small (Radford et al., 2019) at a width that gives 10 million parameters: most tensors are
+ * tiny, one has 7 million.
+ */
 const gptShapes = gpt2({ layers: 12, width: 140, context: 1024, vocabulary: 50257 });
 
 function gpt2({

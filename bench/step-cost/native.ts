@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 export type NativeProgram = { readonly file: string; readonly compiler: string };
 
-// Without errno, sqrtf is one vector instruction; the results are the same. The last lets marked loops sum in any order.
+// Without errno, sqrtf is one vector instruction; the results are the same. The last lets marked
+// loops sum in any order.
 const flags = ['-O3', '-march=native', '-fno-math-errno', '-fopenmp-simd'];
 const source = fileURLToPath(new URL('native.c', import.meta.url));
 

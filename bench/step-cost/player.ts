@@ -1,4 +1,7 @@
-/** A subject at work in a process of its own, so that a crash is a result and not the end of the bench. */
+/**
+ * A subject at work in a process of its own, so that a crash is a result and not the end of the
+ * bench.
+ */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
@@ -16,7 +19,10 @@ import {
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const child = fileURLToPath(new URL('child.ts', import.meta.url));
 
-/** An aborted wasm program prints its whole source; its reason stands in the first or the last lines. */
+/**
+ * An aborted wasm program prints its whole source; its reason stands in the first or the last
+ * lines.
+ */
 const keptCharacters = 2000;
 const outOfMemory =
   /out of memory|cannot enlarge memory|array buffer allocation failed|has no room/i;

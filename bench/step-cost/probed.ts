@@ -13,7 +13,8 @@ export async function startProbed(
   const running = await startTfjs('wasm', shapes, () => new AdamW({ learningRate, probe }));
   return {
     ...running,
-    // As in training: readings are fetched now and then, and none is left to be thrown away by a step.
+    // As in training: readings are fetched now and then, and none is left to be thrown away by a
+    // step.
     afterRound: async () => {
       await probe.read();
     },

@@ -64,7 +64,8 @@ export function ratiosOf(
     );
     if (!above || !below) return [];
     const scale = comparison.perByte ? bytesOf(below) / bytesOf(above) : 1;
-    // A round's pair ran in the same second: what slowed the machine slowed both. Slow subjects sit out the last rounds.
+    // A round's pair ran in the same second: what slowed the machine slowed both. Slow subjects sit
+    // out the last rounds.
     const common = Math.min(above.rounds.length, below.rounds.length);
     const rounds = above.rounds
       .slice(0, common)

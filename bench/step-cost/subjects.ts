@@ -1,5 +1,6 @@
 /**
- * Everything that is timed. A new subject is one entry here, with a small file of its own where no other starts it.
+ * Everything that is timed. A new subject is one entry here, with a small file of its own where no
+ * other starts it.
  *
  * What starts a subject is imported in the subject's own process: the bench itself loads no tfjs.
  */
@@ -16,11 +17,16 @@ export type Target = BackendName | 'gpu';
 export type Running = {
   /** Does a step and gives its milliseconds. */
   step(): number | Promise<number>;
-  /** A round by itself, where single steps cannot be timed; `last`: the milliseconds of the step before. */
+  /**
+   * A round by itself, where single steps cannot be timed; `last`: the milliseconds of the step
+   * before.
+   */
   round?(milliseconds: number, last: number): Promise<Round>;
   /** Clears away, untimed, what a round has left. */
   afterRound?(): Promise<void>;
-  /** The bytes that an update in place must move, where that is known; asked after the first step. */
+  /**
+   * The bytes that an update in place must move, where that is known; asked after the first step.
+   */
   bytes(): number | undefined;
   /** What a step asks of the GPU, in a pass of its own: counting takes time. */
   count?(): Promise<Counts>;
@@ -30,7 +36,9 @@ export type Subject = {
   readonly name: string;
   /** Runs where one of these is measured. */
   readonly targets: readonly Target[];
-  /** Bytes of memory that it takes at its peak, by parameter: keeps big cases off small machines. */
+  /**
+   * Bytes of memory that it takes at its peak, by parameter: keeps big cases off small machines.
+   */
   readonly memory: number;
   /** Cases of fewer or more parameters do without it. */
   readonly parameters?: readonly [least: number, most: number];
@@ -86,7 +94,10 @@ const native = (name: string, slots: number, rule: string): Subject => ({
   native: rule,
 });
 
-/** Where memory decides: in smaller cases these say nothing new, in larger ones all subjects together need much memory. */
+/**
+ * Where memory decides: in smaller cases these say nothing new, in larger ones all subjects
+ * together need much memory.
+ */
 const large = (subject: Subject): Subject => ({ ...subject, parameters: [5e6, 2e7] });
 
 const learningRate = 1e-3;
@@ -100,7 +111,10 @@ const onBackend = (backend: OnCPU): Subject[] => [
   tfjs('adam', backend, (train) => train.adam(learningRate)),
 ];
 
-/** Neurons by the first axis, their weights side by side as in an embedding; by the last, as in a dense layer. */
+/**
+ * Neurons by the first axis, their weights side by side as in an embedding; by the last, as in a
+ * dense layer.
+ */
 const neuronAxes = { first: 0, last: -1 } as const;
 type Axis = keyof typeof neuronAxes;
 const axes = Object.keys(neuronAxes) as Axis[];
@@ -126,7 +140,10 @@ const probed: Subject = {
   start: async (shapes) => (await import('./probed.js')).startProbed(shapes, learningRate),
 };
 
-/** On a software GPU the times of its work say nothing; what the script does, and what it asks of the device, is the same on all. */
+/**
+ * On a software GPU the times of its work say nothing; what the script does, and what it asks of
+ * the device, is the same on all.
+ */
 const encoding = (
   name: string,
   create: (optimizers: Optimizers, train: Train) => Optimizer,

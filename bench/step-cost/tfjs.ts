@@ -40,7 +40,10 @@ export async function startTfjs(
 
 const largestHeap = 2 ** 32;
 
-/** The wasm backend fails in many ways when its heap cannot grow; in all of them one more tensor would not fit. */
+/**
+ * The wasm backend fails in many ways when its heap cannot grow; in all of them one more tensor
+ * would not fit.
+ */
 function explained<T>(largestTensor: number, action: () => T): T {
   try {
     return action();

@@ -110,7 +110,10 @@ export async function startCopying(): Promise<Running> {
 /** Steps that are encoded before the script waits: the queue must not grow without bound. */
 const mostSteps = 1000;
 
-/** The device is only done when the queue says so, and its answer takes a while: as many steps together as fill a round. */
+/**
+ * The device is only done when the queue says so, and its answer takes a while: as many steps
+ * together as fill a round.
+ */
 function timedTogether(
   encode: () => void,
   finished: () => Promise<void>,

@@ -1,4 +1,5 @@
-// First of all imports: it registers the gradients on the copy of tfjs-core that every other file imports.
+// First of all imports: it registers the gradients on the copy of tfjs-core that every other file
+// imports.
 import '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs-core';
 
@@ -18,7 +19,10 @@ export async function useBackend(name: BackendName): Promise<void> {
   await tf.ready();
 }
 
-/** Lets the process end: a GPU would keep it alive. Throws if the GPU has reported an error that nothing caught. */
+/**
+ * Lets the process end: a GPU would keep it alive. Throws if the GPU has reported an error that
+ * nothing caught.
+ */
 export async function stopBackend(name: BackendName): Promise<void> {
   if (name !== 'webgpu') return;
   const { stopWebGPU, throwIfErrors } = await import('./webgpu.js');

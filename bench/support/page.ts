@@ -18,7 +18,10 @@ const template = `<!doctype html>
 <body></body>
 </html>`;
 
-/** A report of one HTML file. Text goes in as textContent, so that the name of a file is never read as markup. */
+/**
+ * A report of one HTML file. Text goes in as textContent, so that the name of a file is never read
+ * as markup.
+ */
 export class Page {
   readonly #document = parseHTML(template).document;
 

@@ -1,6 +1,6 @@
 /**
- * Mulberry32 (Tommy Ettinger, public domain): numbers in [0, 1). tf.randomNormal and Math.random would tie
- * the weights to a tfjs version; 32 bits of state are plenty for 200,000 draws.
+ * Mulberry32 (Tommy Ettinger, public domain): numbers in [0, 1). tf.randomNormal and Math.random
+ * would tie the weights to a tfjs version; 32 bits of state are plenty for 200,000 draws.
  */
 export function uniform(seed: number): () => number {
   let state = seed >>> 0;

@@ -7,7 +7,10 @@ export interface Corpus {
   validation: Int32Array;
 }
 
-/** `size` windows of `context` characters, row after row, and the character that follows each position. */
+/**
+ * `size` windows of `context` characters, row after row, and the character that follows each
+ * position.
+ */
 export interface Batch {
   size: number;
   inputs: Int32Array;

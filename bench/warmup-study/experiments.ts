@@ -24,13 +24,22 @@ export interface Experiment {
   optimizer: string;
   warmupFraction: number;
   create: Create;
-  /** False if the optimizer keeps no running mean of the gradient, from which signal and noise could be told apart. */
+  /**
+   * False if the optimizer keeps no running mean of the gradient, from which signal and noise could
+   * be told apart.
+   */
   tellsSignal: boolean;
-  /** How it departs from LionAR's settings, if it is there to try a setting of LionA's or of the paper. */
+  /**
+   * How it departs from LionAR's settings, if it is there to try a setting of LionA's or of the
+   * paper.
+   */
   setting?: string;
 }
 
-/** Alike in every run. Each row of the position table is a vector of its own, as each row of the embedding is. */
+/**
+ * Alike in every run. Each row of the position table is a vector of its own, as each row of the
+ * embedding is.
+ */
 const common = { clipNorm: 1, groups: [{ match: 'position', neuronAxis: 0 }] };
 
 const adam = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, ...common };
@@ -38,9 +47,9 @@ const adamW: Create = (rate, probe) =>
   new AdamW({ learningRate: rate(1), weightDecay: 0.1, ...adam, probe });
 
 /**
- * At the study's default of 0.02: matrices turn by 0.04 radians a step, gains move by 0.003. With `matchAdamW` they would
- * move by 0.23 times that, which is too little for them to grow in 400 steps, and nothing else can scale the logits up:
- * the rotated matrices keep their norms.
+ * At the study's default of 0.02: matrices turn by 0.04 radians a step, gains move by 0.003. With
+ * `matchAdamW` they would move by 0.23 times that, which is too little for them to grow in 400
+ * steps, and nothing else can scale the logits up: the rotated matrices keep their norms.
  */
 const lionAR =
   (settings: Partial<LionAROptions> = {}): Create =>
@@ -90,7 +99,8 @@ export const experiments: readonly Experiment[] = [
   ),
   experiment('LionAR', 0, lionAR()),
   experiment('LionAR', 0.1, lionAR()),
-  // AdamW's settings: it turns by the angle at which AdamW would settle, 0.0145 radians at the peak.
+  // AdamW's settings: it turns by the angle at which AdamW would settle, 0.0145 radians at the
+  // peak.
   experiment(
     'RotationalAdamW',
     0,
@@ -111,7 +121,8 @@ export const experiments: readonly Experiment[] = [
         probe,
       }),
   ),
-  // A learning rate that suits the gains, whose gradients are small, and the decay whose equilibrium is LionAR's angle.
+  // A learning rate that suits the gains, whose gradients are small, and the decay whose
+  // equilibrium is LionAR's angle.
   experiment(
     'RotationalSGDM',
     0,

@@ -9,16 +9,22 @@ export interface ModelShape {
   context: number;
 }
 
-/** 0.02 sqrt(768 / width): 0.08 at width 48, what GPT-2's standard deviation of 0.02 at width 768 becomes in a narrow model. */
+/**
+ * 0.02 sqrt(768 / width): 0.08 at width 48, what GPT-2's standard deviation of 0.02 at width 768
+ * becomes in a narrow model.
+ */
 export const initialDeviation = (width: number): number => 0.02 * Math.sqrt(768 / width);
 
-/** 1 / sqrt(2 layers) on the matrices that write to the residual stream, as in GPT-2 (section 2.3): each layer adds to it twice. */
+/**
+ * 1 / sqrt(2 layers) on the matrices that write to the residual stream, as in GPT-2 (section 2.3):
+ * each layer adds to it twice.
+ */
 export const residualScale = (layers: number): number => 1 / Math.sqrt(2 * layers);
 
 /**
- * A character GPT in the manner of GPT-2 without biases: layer norm before each block, one head, ReLU, positions
- * learned, the embedding tied to the output. Embedding and loss work on one-hot rows, since wasm has no kernel
- * for the gradient of gather.
+ * A character GPT in the manner of GPT-2 without biases: layer norm before each block, one head,
+ * ReLU, positions learned, the embedding tied to the output. Embedding and loss work on one-hot
+ * rows, since wasm has no kernel for the gradient of gather.
  */
 export class CharacterModel {
   readonly variables: tf.Variable[] = [];

@@ -140,7 +140,8 @@ export function drawFigure(
     ],
   });
   svg.setAttribute('xmlns', 'http://www.w3.org/2000/svg');
-  // A picture in a page with a dark theme has no other background. (Plot's own `style` option fails in linkedom.)
+  // A picture in a page with a dark theme has no other background. (Plot's own `style` option fails
+  // in linkedom.)
   svg.setAttribute('style', 'background: white; color: black');
   return svg.outerHTML;
 }

@@ -20,8 +20,8 @@ export interface Run extends UpdateSeries {
   losses: number[];
   learningRates: number[];
   /**
-   * |dW X| / |W X| of the query, key and value matrices, X what goes into them on the step's batch before the update: the
-   * median of these matrices, on step 0 and on steps that are powers of two.
+   * |dW X| / |W X| of the query, key and value matrices, X what goes into them on the step's batch
+   * before the update: the median of these matrices, on step 0 and on steps that are powers of two.
    */
   representationChanges: { step: number; value: number }[];
   validationLoss: number;
@@ -41,7 +41,9 @@ export interface TrainingSetup {
   seed: number;
 }
 
-/** Trains one model from the seed's weights on the seed's batches: the same for every experiment. */
+/**
+ * Trains one model from the seed's weights on the seed's batches: the same for every experiment.
+ */
 export async function train(
   experiment: Experiment,
   setup: TrainingSetup,
@@ -63,7 +65,8 @@ export async function train(
     probe,
   );
   try {
-    // Otherwise what the rotational variants do to the weights beforehand would count as part of the first update below.
+    // Otherwise what the rotational variants do to the weights beforehand would count as part of
+    // the first update below.
     optimizer.prepare(model.variables);
     const batches = trainingBatches(corpus, shape, ~seed);
     const losses: number[] = [];

@@ -5,11 +5,20 @@ import { median } from '../support/median.js';
 export interface UpdateSeries {
   /** Norm of the change of all weights. */
   updateNorms: number[];
-  /** Angle by which a query, key or value matrix as a whole turned, in radians: the median of these matrices. */
+  /**
+   * Angle by which a query, key or value matrix as a whole turned, in radians: the median of these
+   * matrices.
+   */
   angles: number[];
-  /** Angle by which the weight vector of a neuron turned, in radians: the median of the neurons of all matrices. */
+  /**
+   * Angle by which the weight vector of a neuron turned, in radians: the median of the neurons of
+   * all matrices.
+   */
   neuronAngles: number[];
-  /** Signal-to-noise ratio of a matrix's gradient, the median of all matrices: 0 where gradients cancel; empty where the optimizer does not tell. */
+  /**
+   * Signal-to-noise ratio of a matrix's gradient, the median of all matrices: 0 where gradients
+   * cancel; empty where the optimizer does not tell.
+   */
   signalToNoise: number[];
 }
 

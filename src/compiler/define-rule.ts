@@ -1,4 +1,6 @@
-/** Update rules as users write them: checked, since an error in one would show far from its cause. */
+/**
+ * Update rules as users write them: checked, since an error in one would show far from its cause.
+ */
 import { check, checkNames } from '../check.js';
 import { makeRule, type NewValues, type Rule, type RuleOptions } from './rule.js';
 
@@ -18,7 +20,8 @@ const isName = (text: unknown): boolean =>
  *     return { w: sub(w, mul(s.learningRate, sign(next))), m: next };
  *   },
  * });
- * @throws if the name or a slot's name is not made of letters and digits, or a slot's domain is unknown.
+ * @throws if the name or a slot's name is not made of letters and digits, or a slot's domain is
+ * unknown.
  */
 export function defineRule<Slot extends string = never>(options: RuleOptions<Slot>): Rule {
   checkNames('defineRule', options, [
@@ -56,7 +59,10 @@ export function defineRule<Slot extends string = never>(options: RuleOptions<Slo
   for (const slot of options.random ?? [])
     check(Object.hasOwn(slots, slot), owner, 'random', 'name slots', slot);
   check(typeof options.update === 'function', owner, 'update', 'be a function', options.update);
-  /** The same part of the rule; throws where it gives a value to anything but slots and, where that is allowed, the weight. */
+  /**
+   * The same part of the rule; throws where it gives a value to anything but slots and, where that
+   * is allowed, the weight.
+   */
   const checked = <Given extends readonly unknown[]>(
     part: string,
     make: ((...given: Given) => NewValues) | undefined,

@@ -19,8 +19,8 @@ const operations: Partial<Record<Expression['op'], (x: number, y: number, z: num
 type Values = Readonly<Record<string, number>>;
 
 /**
- * Makes a function that evaluates all the expressions at once, each shared part once; it writes to `into` from `offset`
- * on, and returns it. A condition is 0 or 1.
+ * Makes a function that evaluates all the expressions at once, each shared part once; it writes to
+ * `into` from `offset` on, and returns it. A condition is 0 or 1.
  */
 export function compileHost(expressions: readonly Expression[]) {
   const memory: number[] = [];

@@ -1,12 +1,16 @@
 /**
  * The language of update rules: expressions over a weight, its gradient and its slots.
  *
- * An expression has a domain, the shape it varies over. `host` expressions are evaluated in double precision and
- * rounded to float32 once, where a kernel first meets them; all others are float32 on the device, rounded after every
- * operation, so that every printer can give the same bits. This module knows no backend and no rule.
+ * An expression has a domain, the shape it varies over. `host` expressions are evaluated in double
+ * precision and rounded to float32 once, where a kernel first meets them; all others are float32 on
+ * the device, rounded after every operation, so that every printer can give the same bits. This
+ * module knows no backend and no rule.
  */
 
-/** What a value varies over: nothing that a kernel computes, one value a tensor, one a neuron, one an element. */
+/**
+ * What a value varies over: nothing that a kernel computes, one value a tensor, one a neuron, one
+ * an element.
+ */
 export type Domain = 'host' | 'tensor' | 'neuron' | 'element';
 
 /** The domains of values that live on the device. */
@@ -19,7 +23,10 @@ export type BinaryOperation = 'add' | 'sub' | 'mul' | 'div';
 export type Comparison = 'less' | 'lessEqual' | 'equal';
 export type Reduction = 'neuronSum' | 'tensorSum';
 
-/** One node of a rule's expression graph. `boolean` expressions are the conditions of `select` and nothing else. */
+/**
+ * One node of a rule's expression graph. `boolean` expressions are the conditions of `select` and
+ * nothing else.
+ */
 export type Expression = {
   readonly op:
     | 'constant'
@@ -95,7 +102,10 @@ export const sub = (x: Operand, y: Operand): Expression => operation('sub', [x, 
 /** x * y */
 export const mul = (x: Operand, y: Operand): Expression => operation('mul', [x, y]);
 
-/** x / y. A host divisor becomes a product with its reciprocal, taken in double precision: kernels divide only by what varies. */
+/**
+ * x / y. A host divisor becomes a product with its reciprocal, taken in double precision: kernels
+ * divide only by what varies.
+ */
 export function div(x: Operand, y: Operand): Expression {
   const divisor = toExpression('div', y);
   const dividend = toExpression('div', x);
@@ -121,7 +131,10 @@ export const lessEqual = (x: Operand, y: Operand): Expression =>
 /** The condition x = y; false where either is NaN. */
 export const equal = (x: Operand, y: Operand): Expression => operation('equal', [x, y], 'boolean');
 
-/** x where the condition holds, else y. Both are computed; the one not chosen may be NaN without harm. */
+/**
+ * x where the condition holds, else y. Both are computed; the one not chosen may be NaN without
+ * harm.
+ */
 export function select(condition: Expression, x: Operand, y: Operand): Expression {
   const args = [
     toExpression('select', condition, 'boolean'),
@@ -160,7 +173,10 @@ function reduction(
 /** The sum of x over the elements of each neuron (its fan-in). */
 export const neuronSum = (x: Expression): Expression =>
   reduction('neuronSum', 'neuron', x, ['element']);
-/** The sum of x over all elements of the tensor, or over all its neurons where x has one value a neuron. */
+/**
+ * The sum of x over all elements of the tensor, or over all its neurons where x has one value a
+ * neuron.
+ */
 export const tensorSum = (x: Expression): Expression =>
   reduction('tensorSum', 'tensor', x, ['element', 'neuron']);
 

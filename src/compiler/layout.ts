@@ -1,7 +1,13 @@
-/** How the elements of a tensor belong to neurons: the tensor seen as five axes, of which the second and the fourth number the neurons. */
+/**
+ * How the elements of a tensor belong to neurons: the tensor seen as five axes, of which the second
+ * and the fourth number the neurons.
+ */
 import { check, show } from '../check.js';
 
-/** The sizes of the view [before, neuronsOuter, between, neuronsInner, after]. For one axis neuronsOuter = between = 1. */
+/**
+ * The sizes of the view [before, neuronsOuter, between, neuronsInner, after]. For one axis
+ * neuronsOuter = between = 1.
+ */
 export type Layout = {
   readonly before: number;
   readonly neuronsOuter: number;
@@ -17,8 +23,8 @@ const product = (sizes: readonly number[]): number =>
   sizes.reduce((total, size) => total * size, 1);
 
 /**
- * The view of a tensor whose neurons are numbered by one axis or by two; adjacent axes count as one.
- * A tensor of rank 0 is one neuron of one element.
+ * The view of a tensor whose neurons are numbered by one axis or by two; adjacent axes count as
+ * one. A tensor of rank 0 is one neuron of one element.
  */
 export function layoutOf(
   owner: string,

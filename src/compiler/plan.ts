@@ -1,10 +1,11 @@
 /**
  * From expressions to a plan: which values are computed in which sweep over the data.
  *
- * A plan is a list of stages. An element stage sweeps over the tensor, a neuron stage over its neurons, a tensor stage
- * computes single values. Stages come in rounds (element, neuron, tensor), one for every depth of reduction; a value
- * that a later stage needs is computed once and kept in scratch memory. The order of sums and operations is the rule
- * author's: nothing is reordered, common subexpressions are merged. This module knows no backend.
+ * A plan is a list of stages. An element stage sweeps over the tensor, a neuron stage over its
+ * neurons, a tensor stage computes single values. Stages come in rounds (element, neuron, tensor),
+ * one for every depth of reduction; a value that a later stage needs is computed once and kept in
+ * scratch memory. The order of sums and operations is the rule author's: nothing is reordered,
+ * common subexpressions are merged. This module knows no backend.
  */
 import { getOrMake } from '../get-or-make.js';
 import { compileHost } from './evaluate.js';
@@ -22,8 +23,8 @@ export type Buffer = {
   readonly name: string;
   readonly domain: DeviceDomain;
   /**
-   * variable, gradient, slot: what the rule sees. stepWide: one value for all variables of a step. reading: a result
-   * for the host. sum, scratch: values that stages hand on, dead after the step.
+   * variable, gradient, slot: what the rule sees. stepWide: one value for all variables of a step.
+   * reading: a result for the host. sum, scratch: values that stages hand on, dead after the step.
    */
   readonly role: 'variable' | 'gradient' | 'slot' | 'stepWide' | 'reading' | 'sum' | 'scratch';
 };
@@ -49,7 +50,10 @@ export type Plan = {
   readonly name: string;
   /** Host expressions, in the order of the kernel's scalars. */
   readonly scalars: readonly Expression[];
-  /** Computes the scalars in double precision, and rounds each once as it writes them to `into` from `offset` on. */
+  /**
+   * Computes the scalars in double precision, and rounds each once as it writes them to `into` from
+   * `offset` on.
+   */
   readonly writeScalars: (
     values: Readonly<Record<string, number>>,
     into: Float32Array,
@@ -77,14 +81,19 @@ const stageIndex = (round: number, domain: Domain): number => round * 3 + domain
 const isHost = ({ domain }: Expression): boolean => domain === 'host';
 const isCondition = ({ type }: Expression): boolean => type === 'boolean';
 
-/** The numbers that a node is computed from in its own stage: conditions are computed wherever they are used. */
+/**
+ * The numbers that a node is computed from in its own stage: conditions are computed wherever they
+ * are used.
+ */
 const operandsOf = ({ args }: Expression): readonly Expression[] =>
   args.flatMap((arg) => (isCondition(arg) ? operandsOf(arg) : [arg]));
 
 /** What the sweep that computes a node runs over. */
 const sweepOf = (node: Expression): Domain => (isReduction(node) ? node.args[0] : node).domain;
 
-/** Makes equal subexpressions one node each, and constants of what the host can compute beforehand. */
+/**
+ * Makes equal subexpressions one node each, and constants of what the host can compute beforehand.
+ */
 function mergeEqual(): (expression: Expression) => Expression {
   const nodes = new Map<string, Expression>();
   const ids = new Map<Expression, number>();
@@ -120,21 +129,27 @@ function mergeEqual(): (expression: Expression) => Expression {
 
 type Root = { readonly buffer: Buffer; readonly node: Expression; stage: number };
 
-/** Makes the plan that gives each output's buffer its value; `inputs` are the buffers of the expressions' inputs by name. */
+/**
+ * Makes the plan that gives each output's buffer its value; `inputs` are the buffers of the
+ * expressions' inputs by name.
+ */
 export function makePlan(
   name: string,
   inputs: Readonly<Record<string, Buffer>>,
   outputs: readonly Output[],
 ): Plan {
   const rounds = new Map<Expression, number>();
-  /** The first round in which a value can be computed, and in which a stage of `domain` can read it. */
+  /**
+   * The first round in which a value can be computed, and in which a stage of `domain` can read it.
+   */
   const roundComputed = (node: Expression): number =>
     getOrMake(rounds, node, () =>
       Math.max(0, ...operandsOf(node).map((operand) => roundReadable(operand, sweepOf(node)))),
     );
   const roundReadable = (node: Expression, domain: Domain): number => {
     if (isHost(node) || node.op === 'input') return 0;
-    // Within a round elements come before neurons, and neurons before the tensor: what comes later is read a round later.
+    // Within a round elements come before neurons, and neurons before the tensor: what comes later
+    // is read a round later.
     return roundComputed(node) + (node.domain === domain ? 0 : 1);
   };
   const home = (node: Expression): number => stageIndex(roundComputed(node), sweepOf(node));
@@ -162,7 +177,8 @@ export function makePlan(
     return buffer;
   };
 
-  // A buffer must not be overwritten before its last reader; moving a store can add readers of other buffers.
+  // A buffer must not be overwritten before its last reader; moving a store can add readers of
+  // other buffers.
   for (;;) {
     const { lastRead, scalars, ...plan } = makeStages(roots, inputOf, home);
     const early = roots.filter(({ buffer, stage }) => lastRead.get(buffer)! > stage);
@@ -172,7 +188,10 @@ export function makePlan(
   }
 }
 
-/** Builds the stages from the last to the first: each says what it needs of earlier ones. `home` is the stage that computes a node. */
+/**
+ * Builds the stages from the last to the first: each says what it needs of earlier ones. `home` is
+ * the stage that computes a node.
+ */
 function makeStages(
   roots: readonly Root[],
   inputOf: (node: Expression) => Buffer,

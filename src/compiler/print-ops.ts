@@ -1,5 +1,6 @@
 /**
- * The ops printer: a plan as tfjs operations. It runs on every backend and is the reference for the other printers.
+ * The ops printer: a plan as tfjs operations. It runs on every backend and is the reference for the
+ * other printers.
  *
  * Sums are blocked: a plain float32 sum of a million squares is 4e-4 off on some backends.
  */
@@ -52,8 +53,8 @@ const operations: Record<
 const sumBlock = 32;
 
 /**
- * Shapes in which values of each domain broadcast against each other. They have three axes: on webgpu some operations
- * know no tensor of more than four, and a blocked sum adds one.
+ * Shapes in which values of each domain broadcast against each other. They have three axes: on
+ * webgpu some operations know no tensor of more than four, and a blocked sum adds one.
  */
 const viewOf = ({ before, between, neurons, after }: Layout): Record<DeviceDomain, number[]> => ({
   element: [before * between, neurons, after],
@@ -61,7 +62,10 @@ const viewOf = ({ before, between, neurons, after }: Layout): Record<DeviceDomai
   tensor: [1, 1, 1],
 });
 
-/** Exchanges two neighbouring axes behind `before`: so axes that number the neurons but are apart come together, and part again. */
+/**
+ * Exchanges two neighbouring axes behind `before`: so axes that number the neurons but are apart
+ * come together, and part again.
+ */
 const exchange = (
   x: Tensor,
   { before, neuronsInner, after }: Layout,
@@ -98,9 +102,10 @@ function reduce(x: Tensor, domain: DeviceDomain, view: number[]): Tensor {
 }
 
 /**
- * Runs a plan. `inputs` gives the tensors of variable, gradient, slots and step-wide values; the result has a tensor for
- * each variable, slot and reading that the plan writes, in the input's shape (of slots: in the shape that `inputs` has).
- * `sumOf` may give another sum in place of the tensor's own: one that goes on over several tensors.
+ * Runs a plan. `inputs` gives the tensors of variable, gradient, slots and step-wide values; the
+ * result has a tensor for each variable, slot and reading that the plan writes, in the input's
+ * shape (of slots: in the shape that `inputs` has). `sumOf` may give another sum in place of the
+ * tensor's own: one that goes on over several tensors.
  */
 export function runOps(
   plan: Plan,
@@ -123,7 +128,8 @@ export function runOps(
         view[buffer.domain],
       );
     for (const stage of plan.stages) {
-      // No tfjs operation sees a tensor of size 0: broadcasts of one fail, and on the wasm backend they spoil the heap.
+      // No tfjs operation sees a tensor of size 0: broadcasts of one fail, and on the wasm backend
+      // they spoil the heap.
       const nothing = view[stage.domain].includes(0) ? zeros(view[stage.domain]) : undefined;
       const values: Tensor[] = [];
       for (const instruction of stage.instructions) {

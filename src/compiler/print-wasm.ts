@@ -1,14 +1,15 @@
 /**
  * The wasm printer: a plan as one WebAssembly function over four lanes of float32.
  *
- * The kernel gets the address of a record: sizes, then a pointer for each buffer of the plan, then the scalars. Element
- * stages come in two forms. `columns`: neighbouring elements belong to neighbouring neurons, a row of the tensor meets a
- * row of neuron values. `runs`: neighbouring elements belong to one neuron; where the neurons are the leading axis, all
- * stages run over a block of neurons before the next block, so that the second sweep finds its data in the cache. A plan
- * without neurons takes the tensor for one run.
+ * The kernel gets the address of a record: sizes, then a pointer for each buffer of the plan, then
+ * the scalars. Element stages come in two forms. `columns`: neighbouring elements belong to
+ * neighbouring neurons, a row of the tensor meets a row of neuron values. `runs`: neighbouring
+ * elements belong to one neuron; where the neurons are the leading axis, all stages run over a
+ * block of neurons before the next block, so that the second sweep finds its data in the cache. A
+ * plan without neurons takes the tensor for one run.
  *
- * Sums are blocked: a float32 lane adds at most 64 terms, float64 goes on from there. Sums of the tensor go on from what
- * their memory holds: whoever runs the kernel clears it.
+ * Sums are blocked: a float32 lane adds at most 64 terms, float64 goes on from there. Sums of the
+ * tensor go on from what their memory holds: whoever runs the kernel clears it.
  */
 import { getOrMake } from '../get-or-make.js';
 import {
@@ -39,7 +40,10 @@ import { encodeModule, type ValueType } from './wasm-module.js';
 
 export type Form = 'columns' | 'runs';
 
-/** Terms that one float32 accumulation may add; a power of two. 64 equal terms are at most 9.8e-7 off, 256 already 3.8e-6. */
+/**
+ * Terms that one float32 accumulation may add; a power of two. 64 equal terms are at most 9.8e-7
+ * off, 256 already 3.8e-6.
+ */
 const laneBlock = 64;
 /** Rows that columns take at once. */
 const rowsAtOnce = 2;
@@ -66,7 +70,10 @@ export const recordOf = ({ buffers, scalars }: Plan) => ({
   words: sizes.length + buffers.length + scalars.length,
 });
 
-/** True if no sweep waits for a value of the whole tensor: then neurons can be finished one after the other. */
+/**
+ * True if no sweep waits for a value of the whole tensor: then neurons can be finished one after
+ * the other.
+ */
 const isLocal = ({ stages }: Plan): boolean =>
   stages.every(
     (stage) =>
@@ -76,7 +83,10 @@ const isLocal = ({ stages }: Plan): boolean =>
       ),
   );
 
-/** The layout as the kernel sees it, with the neurons that all stages finish before the next ones begin. */
+/**
+ * The layout as the kernel sees it, with the neurons that all stages finish before the next ones
+ * begin.
+ */
 function viewOf(plan: Plan, layout: Layout) {
   const { size, ...view } = hasNeurons(plan)
     ? layout
@@ -103,7 +113,10 @@ export function recordSizes(plan: Plan, layout: Layout): number[] {
   return sizes.map((name) => view[name]);
 }
 
-/** Bytes of a buffer: a sum has its float32 value, then float64 accumulators, then the float32 accumulators of columns. */
+/**
+ * Bytes of a buffer: a sum has its float32 value, then float64 accumulators, then the float32
+ * accumulators of columns.
+ */
 export function bytesOf(plan: Plan, { role, domain }: Buffer, layout: Layout): number {
   const count =
     domain === 'neuron'
@@ -159,7 +172,8 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
 
   const at = (buffer: Buffer, index: Code): Code =>
     plus(pointers.get(buffer)!, shiftLeft(index, 2));
-  // A sum's memory, for n neurons (1 for a sum of the tensor): n float32 values, n float64, n float32.
+  // A sum's memory, for n neurons (1 for a sum of the tensor): n float32 values, n float64, n
+  // float32.
   const count = ({ domain }: Buffer): Code => (domain === 'tensor' ? i32(1) : size.neurons);
   const accumulator = (sum: Buffer, neuron: Code): Code =>
     plus(at(sum, count(sum)), shiftLeft(sum.domain === 'tensor' ? i32(0) : neuron, 3));
@@ -180,8 +194,8 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
     sums.filter(({ buffer }) => buffer.domain === domain);
 
   /**
-   * Vectors that a loop takes at once: sums then have as many accumulators, which do not wait for each other. A loop that
-   * also writes waits for the memory instead, and is faster with one.
+   * Vectors that a loop takes at once: sums then have as many accumulators, which do not wait for
+   * each other. A loop that also writes waits for the memory instead, and is faster with one.
    */
   const vectorsOf = ({ stores }: Stage, { length }: Sums): number =>
     length === 0 || stores.length > 0 ? 1 : length <= 3 ? 4 : 2;
@@ -210,7 +224,8 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
       const source = stage.instructions[arg];
       return source.op === 'constant' && Object.is(source.value, 0);
     };
-    // v128.bitselect takes the condition last; processors have one instruction for a choice between a value and zero.
+    // v128.bitselect takes the condition last; processors have one instruction for a choice between
+    // a value and zero.
     return isZero(args[2])
       ? [b, a, wasm.and]
       : isZero(args[1])
@@ -219,9 +234,10 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
   };
 
   /**
-   * A loop over neighbouring values, in one row of the tensor or in several at once. `address` gives the start of a buffer
-   * that is read along. Sums are kept in registers and end in the accumulator of `neuron`, or in partial sums in memory,
-   * one for each of the neurons from `neuron` on.
+   * A loop over neighbouring values, in one row of the tensor or in several at once. `address`
+   * gives the start of a buffer that is read along. Sums are kept in registers and end in the
+   * accumulator of `neuron`, or in partial sums in memory, one for each of the neurons from
+   * `neuron` on.
    */
   function segment(
     stage: Stage,
@@ -351,7 +367,8 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
         ];
       }),
     );
-    // The rows of one `outer` meet the same neurons: several at once share the work on neuron values.
+    // The rows of one `outer` meet the same neurons: several at once share the work on neuron
+    // values.
     const someRows = (rows: number, outer: Code): Code => {
       const firstNeuron = times(outer, size.neuronsInner);
       const starts = Array.from({ length: rows }, () => local());
@@ -455,7 +472,10 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
     ];
   }
 
-  /** Values that do not change during a stage: constants, scalars, and those of `domain`, at `index`. */
+  /**
+   * Values that do not change during a stage: constants, scalars, and those of `domain`, at
+   * `index`.
+   */
   function hold(
     { instructions }: Stage,
     domain: Buffer['domain'],

@@ -1,13 +1,14 @@
 /**
  * The WGSL printer: a plan as compute shaders.
  *
- * A plan becomes kernels, cut where a value of the whole tensor is needed by what follows: `sweep` kernels run over
- * elements (a workgroup takes a stretch of them) or over neurons (a workgroup takes a tile of neurons and does all their
- * sweeps in one dispatch); a `combine` kernel follows where tensor values are computed, one workgroup a variable, which
- * adds up the workgroups' partial sums first. No atomics: results repeat bit for bit.
+ * A plan becomes kernels, cut where a value of the whole tensor is needed by what follows: `sweep`
+ * kernels run over elements (a workgroup takes a stretch of them) or over neurons (a workgroup
+ * takes a tile of neurons and does all their sweeps in one dispatch); a `combine` kernel follows
+ * where tensor values are computed, one workgroup a variable, which adds up the workgroups' partial
+ * sums first. No atomics: results repeat bit for bit.
  *
- * All memory but weights and gradients is one arena of float32. What belongs to one variable is found through its
- * record: sizes, then the offsets of its buffers in the arena, then its scalars.
+ * All memory but weights and gradients is one arena of float32. What belongs to one variable is
+ * found through its record: sizes, then the offsets of its buffers in the arena, then its scalars.
  */
 import type { Layout } from './layout.js';
 import {
@@ -86,14 +87,20 @@ export function tileOf(plan: Plan, { after, neuronsInner, fanIn }: Layout) {
         : fanIn >= workgroupSize
           ? 1
           : 16,
-    /** True if neighbouring threads take neighbouring neurons, false if they take neighbouring elements of one neuron. */
+    /**
+     * True if neighbouring threads take neighbouring neurons, false if they take neighbouring
+     * elements of one neuron.
+     */
     across,
   };
 }
 
 export type Tile = ReturnType<typeof tileOf>;
 
-/** Elements that a workgroup takes: few where they are independent, more where each group leaves a partial sum. */
+/**
+ * Elements that a workgroup takes: few where they are independent, more where each group leaves a
+ * partial sum.
+ */
 const stretchOf = ({ stages }: Plan, { size }: Layout): number =>
   stages.some(({ sums }) => sums.length > 0)
     ? Math.max(16 * workgroupSize, Math.ceil(size / 1024 / workgroupSize) * workgroupSize)
@@ -112,7 +119,10 @@ export const wgslSizes = (plan: Plan, layout: Layout, groups = groupsOf(plan, la
 /** Where the scalars stand in a record, in words. */
 export const scalarsAt = ({ buffers }: Plan): number => sizes.length + buffers.length;
 
-/** Words of the arena that a buffer needs: a sum of the tensor has its value, then a partial sum for each workgroup. */
+/**
+ * Words of the arena that a buffer needs: a sum of the tensor has its value, then a partial sum for
+ * each workgroup.
+ */
 export const wordsOf = (plan: Plan, { domain, role }: Buffer, layout: Layout): number =>
   domain === 'element'
     ? layout.size
@@ -309,8 +319,8 @@ ${variables.map((k) => `if (id.z == ${k}) { sweep${k}(group, thread); }`).join('
 export type Combine = { readonly plan: Plan; readonly kernel: Kernel; readonly variables: number };
 
 /**
- * Prints combine kernels as one: one workgroup a variable adds its partial sums and computes the stages of single values.
- * The variables' records follow each other, as the kernels do.
+ * Prints combine kernels as one: one workgroup a variable adds its partial sums and computes the
+ * stages of single values. The variables' records follow each other, as the kernels do.
  */
 export function printCombine(combines: readonly Combine[]): string {
   let [first, word] = [0, 0];

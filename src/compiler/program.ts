@@ -51,7 +51,10 @@ const outputsOf = (values: NewValues, buffers: Readonly<Record<string, Buffer>>)
     value: asExpression(value),
   }));
 
-/** The plan of a rule's update; `scaled` if a step-wide factor multiplies the gradient first; `readings` adds a probe's. */
+/**
+ * The plan of a rule's update; `scaled` if a step-wide factor multiplies the gradient first;
+ * `readings` adds a probe's.
+ */
 export function planUpdate(rule: Rule, scaled: boolean, readings?: Readings): Plan {
   const buffers = {
     w: variableBuffer,
@@ -81,7 +84,10 @@ export function planPrepare(rule: Rule): Plan | undefined {
   return values && makePlan(`${rule.name}.prepare`, buffers, outputsOf(values, buffers));
 }
 
-/** A plan over all gradients of a step that comes before every rule; its sums are over all of them, its value scales them. */
+/**
+ * A plan over all gradients of a step that comes before every rule; its sums are over all of them,
+ * its value scales them.
+ */
 export const planStepWide = (name: string, value: Expression): Plan =>
   makePlan(name, { g: gradientBuffer }, [{ buffer: gradientScaleBuffer, value }]);
 

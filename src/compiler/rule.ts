@@ -10,7 +10,9 @@ import {
   type Operand,
 } from './expression.js';
 
-/** What the host knows of one variable at one step; a rule's own hyperparameters stand beside these. */
+/**
+ * What the host knows of one variable at one step; a rule's own hyperparameters stand beside these.
+ */
 export type HostValues = {
   /** The scheduled rate, already multiplied by the group's scale. */
   readonly learningRate: number;
@@ -29,13 +31,18 @@ export type HostValues = {
 /** Named expressions: the weight `w`, the gradient `g` and the slots. */
 export type Values = Readonly<Record<string, Expression>>;
 
-/** What a rule returns: new values for `w` and for slots. A slot that is left out keeps its value. */
+/**
+ * What a rule returns: new values for `w` and for slots. A slot that is left out keeps its value.
+ */
 export type NewValues = Readonly<Record<string, Operand>>;
 
 /** What the optimizer knows a slot to be; probes look for these. */
 export type Roles = {
   readonly momentum?: string;
-  /** The hyperparameter by which the momentum decays, if the momentum is a running mean of the gradient. */
+  /**
+   * The hyperparameter by which the momentum decays, if the momentum is a running mean of the
+   * gradient.
+   */
   readonly momentumDecay?: string;
   readonly secondMoment?: string;
   /** The norm that a rotational rule keeps. */
@@ -48,7 +55,10 @@ export type RuleOptions<Slot extends string = string> = {
   /** What is kept between steps, and what each value varies over. */
   readonly slots?: Readonly<Record<Slot, DeviceDomain>>;
   readonly roles?: Roles;
-  /** New values for the weight and for slots, once, before the first forward pass; the scalars are `size`, `neurons` and `fanIn`. */
+  /**
+   * New values for the weight and for slots, once, before the first forward pass; the scalars are
+   * `size`, `neurons` and `fanIn`.
+   */
   readonly prepare?: (values: { readonly w: Expression }, scalars: Values) => NewValues;
   /** Slots that start as standard normal numbers; all others start as 0. */
   readonly random?: readonly NoInfer<Slot>[];
@@ -85,7 +95,10 @@ export const inputsOf = (rule: Rule): Values => ({
   ...mapValues(rule.slots, (domain, slot) => input(slot, domain)),
 });
 
-/** The new values of a rule's update, for a gradient that may already be scaled by the step-wide stage. */
+/**
+ * The new values of a rule's update, for a gradient that may already be scaled by the step-wide
+ * stage.
+ */
 export function updateOf(rule: Rule, gradient: Expression): { before: Values; after: NewValues } {
   const scalars = scalarsOf();
   const before: Record<string, Expression> = { ...inputsOf(rule), g: gradient };

@@ -1,6 +1,7 @@
 /**
- * WebAssembly instructions in binary form, just those that kernels use, and small combinations of them.
- * Source: the WebAssembly core specification, chapter 5 (binary format). Knows nothing of rules.
+ * WebAssembly instructions in binary form, just those that kernels use, and small combinations of
+ * them. Source: the WebAssembly core specification, chapter 5 (binary format). Knows nothing of
+ * rules.
  */
 
 /** Bytes, in lists of lists as they were put together. */

@@ -1,4 +1,7 @@
-/** A WebAssembly module of one function over imported memory, in binary form. Source: the WebAssembly core specification, chapter 5. */
+/**
+ * A WebAssembly module of one function over imported memory, in binary form. Source: the
+ * WebAssembly core specification, chapter 5.
+ */
 import { unsigned, wasm, type Code } from './wasm-code.js';
 
 export const valueTypes = { i32: 0x7f, v128: 0x7b } as const;
@@ -20,7 +23,10 @@ const flatten = (code: Code): number[] =>
 /** The pages that a shared memory may have: its import must name a maximum. */
 const maximumPages = 65536;
 
-/** A module whose one export `step(record: i32)` runs `body` over the memory imported as `env.memory`. */
+/**
+ * A module whose one export `step(record: i32)` runs `body` over the memory imported as
+ * `env.memory`.
+ */
 export function encodeModule(
   locals: readonly ValueType[],
   body: Code,

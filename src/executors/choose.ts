@@ -31,7 +31,10 @@ function whyNoKernels(): string | undefined {
   }
 }
 
-/** Makes the executor for the current backend: fused kernels on webgpu, wasm and cpu, tfjs operations elsewhere. */
+/**
+ * Makes the executor for the current backend: fused kernels on webgpu, wasm and cpu, tfjs
+ * operations elsewhere.
+ */
 export function chooseExecutor(choice: ExecutorChoice): Executor {
   if (choice === 'ops') return opsExecutor();
   const current = backend() as unknown as Partial<WasmBackend>;

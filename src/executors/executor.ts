@@ -21,10 +21,16 @@ export type Job<Kept extends Slot = Slot> = {
   readonly values: Readonly<Record<string, number>>;
 };
 
-/** A plan over the gradients of all jobs, whose sums go on from one to the next; it gives the step-wide factor. */
+/**
+ * A plan over the gradients of all jobs, whose sums go on from one to the next; it gives the
+ * step-wide factor.
+ */
 export type StepWide = { readonly plan: Plan; readonly values: Readonly<Record<string, number>> };
 
-/** Numbers that the plans of a step have given to `reading` buffers, still on the backend; who gets the tensor disposes it. */
+/**
+ * Numbers that the plans of a step have given to `reading` buffers, still on the backend; who gets
+ * the tensor disposes it.
+ */
 export type Reading = {
   readonly tensor: Tensor;
   /** Which stretch is whose; the step-wide factor has no variable. */
@@ -40,7 +46,10 @@ export interface Executor {
   readonly name: 'wasm' | 'webgpu' | 'ops';
   /** Makes the slots of a variable, all zero. */
   create(variableName: string, shapes: Readonly<Record<string, readonly number[]>>): Slots;
-  /** Runs the jobs' plans on variables and slots, in place; gradients are only read. Gives what the plans leave for the host. */
+  /**
+   * Runs the jobs' plans on variables and slots, in place; gradients are only read. Gives what the
+   * plans leave for the host.
+   */
   step(jobs: readonly Job[], stepWide?: StepWide): Reading[];
   /** A copy of a slot as a tensor. */
   read(slot: Slot): Tensor;

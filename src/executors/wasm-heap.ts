@@ -15,7 +15,10 @@ export type WasmHeap = {
   read(tensor: Tensor): number;
 };
 
-/** The members of tfjs-backend-wasm that kernels need; private ones among them are checked by `backendHeap`. */
+/**
+ * The members of tfjs-backend-wasm that kernels need; private ones among them are checked by
+ * `backendHeap`.
+ */
 export type WasmBackend = {
   readonly wasm: {
     readonly HEAPU8: Uint8Array;
@@ -34,7 +37,10 @@ export type WasmBackend = {
   refCount(dataId: object): number;
 };
 
-/** The memory of the wasm backend itself, where weights change in place; undefined where it is not the backend as we know it. */
+/**
+ * The memory of the wasm backend itself, where weights change in place; undefined where it is not
+ * the backend as we know it.
+ */
 export function backendHeap(backend: Partial<WasmBackend>): WasmHeap | undefined {
   const { wasm, dataIdMap } = backend;
   const methods = [
@@ -67,12 +73,15 @@ const heapOf = (backend: WasmBackend, memory: WebAssembly.Memory): WasmHeap => {
     },
     release: (address) => wasm._free(address),
     borrow(variable) {
-      // Data that still live on another backend come here by being looked up; only then are those who share them counted.
+      // Data that still live on another backend come here by being looked up; only then are those
+      // who share them counted.
       addressOf(variable);
       if (variable.size > 0 && backend.refCount(variable.dataId) > 1) ownData(variable);
       return addressOf(variable);
     },
-    /** XNNPACK keeps packed copies of weights by tensor id: registering the data anew drops them. */
+    /**
+     * XNNPACK keeps packed copies of weights by tensor id: registering the data anew drops them.
+     */
     giveBack({ dataId, size }) {
       const { id, memoryOffset } = dataIdMap.get(dataId);
       wasm.tfjs.disposeData(id);
@@ -84,7 +93,10 @@ const heapOf = (backend: WasmBackend, memory: WebAssembly.Memory): WasmHeap => {
 
 const pageBytes = 65536;
 
-/** A memory of our own, for backends whose data are JavaScript arrays: data are copied in, new weights out. */
+/**
+ * A memory of our own, for backends whose data are JavaScript arrays: data are copied in, new
+ * weights out.
+ */
 export function privateHeap(): WasmHeap {
   const memory = new WebAssembly.Memory({ initial: 1 });
   const weight = { address: 0, bytes: 0 };

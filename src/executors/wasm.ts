@@ -24,7 +24,10 @@ type Launch = {
   readonly sizes: readonly number[];
   /** Where things stand in the record, in words. */
   readonly words: ReturnType<typeof recordOf>;
-  /** Where the buffers stand that do not outlive a run, and how many bytes at the beginning are sums of the tensor. */
+  /**
+   * Where the buffers stand that do not outlive a run, and how many bytes at the beginning are sums
+   * of the tensor.
+   */
   readonly offsets: ReadonlyMap<Buffer, number>;
   readonly totals: number;
   /** Where the record stands. */
@@ -94,7 +97,10 @@ export function wasmExecutor(heap: WasmHeap): Executor {
       },
     );
 
-  /** Runs a plan's kernel; `outside` gives the addresses of buffers that outlive it. Sums `goOn` from the plan's run before. */
+  /**
+   * Runs a plan's kernel; `outside` gives the addresses of buffers that outlive it. Sums `goOn`
+   * from the plan's run before.
+   */
   const run = (
     plan: Plan,
     layout: Layout,

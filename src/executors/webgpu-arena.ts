@@ -1,4 +1,7 @@
-/** GPU memory for slots and intermediate values: one buffer, several past the device's binding limit. */
+/**
+ * GPU memory for slots and intermediate values: one buffer, several past the device's binding
+ * limit.
+ */
 import type { WebGPUBridge } from './webgpu-bridge.js';
 
 /** A stretch of an arena, in words of four bytes. */
@@ -11,7 +14,10 @@ export type Arena = {
   allocate(words: number, what: string): Place;
   /** Words under a name, set aside when they are first asked for: what is dead after a step. */
   named(name: string, words: number): Place;
-  /** The buffer with room for all that was set aside; a larger one takes over the content of the one before. */
+  /**
+   * The buffer with room for all that was set aside; a larger one takes over the content of the one
+   * before.
+   */
   buffer(): GPUBuffer;
   destroy(): void;
 };
@@ -77,7 +83,8 @@ export function arenas(bridge: WebGPUBridge) {
     withRoomFor(words: number, what: string): Arena {
       const limit = Math.floor(bridge.device.limits.maxStorageBufferBindingSize / 4);
       if (words > limit) throw tooLarge(what, words, limit);
-      // Each arena keeps some room for the intermediate values of the variables whose slots it holds.
+      // Each arena keeps some room for the intermediate values of the variables whose slots it
+      // holds.
       const found = all.find((arena) => arena.used() + words <= limit - Math.floor(limit / 8));
       if (found) return found;
       const arena = makeArena(bridge, limit);

@@ -75,7 +75,10 @@ export function webgpuBridge(backend: Backend) {
     return backend.tensorMap.get(dataId).resource!;
   };
 
-  /** Keeps the buffer of a tensor that is disposed from being used again until all that is encoded is submitted. */
+  /**
+   * Keeps the buffer of a tensor that is disposed from being used again until all that is encoded
+   * is submitted.
+   */
   const keepUntilSubmit = ({ dataId }: Tensor): void =>
     void backend.commandQueueOwnedIds.add(dataId);
 
@@ -108,9 +111,13 @@ export function webgpuBridge(backend: Backend) {
       return made;
     },
 
-    /** The buffer of a variable that a kernel will write: its own, not shared with other tensors or with the user. */
+    /**
+     * The buffer of a variable that a kernel will write: its own, not shared with other tensors or
+     * with the user.
+     */
     ownBuffer(variable: Variable): GPUBuffer {
-      // Looking at the data moves them here from another backend, which alone knew until then how many share them.
+      // Looking at the data moves them here from another backend, which alone knew until then how
+      // many share them.
       const { external } = backend.tensorMap.get(variable.dataId);
       if (external || backend.refCount(variable.dataId) > 1) ownData(variable);
       const own = buffer(variable);
@@ -143,8 +150,9 @@ export function webgpuBridge(backend: Backend) {
 }
 
 /**
- * Drops the copy of the values that the backend keeps on the CPU, and lets it keep none while the data are on the GPU:
- * a `data()` that is pending across a step would store the old ones when it completes.
+ * Drops the copy of the values that the backend keeps on the CPU, and lets it keep none while the
+ * data are on the GPU: a `data()` that is pending across a step would store the old ones when it
+ * completes.
  */
 function forgetValues(data: TensorData): void {
   if (Object.getOwnPropertyDescriptor(data, 'values')?.set) return;

@@ -1,4 +1,7 @@
-/** What a step on a given list of jobs encodes: dispatches, their records, and where everything stands in the arenas. */
+/**
+ * What a step on a given list of jobs encodes: dispatches, their records, and where everything
+ * stands in the arenas.
+ */
 import type { Layout } from '../compiler/layout.js';
 import { hasNeurons, type Buffer, type Plan } from '../compiler/plan.js';
 import {
@@ -19,7 +22,10 @@ import type { Pipeline } from './webgpu-pipelines.js';
 
 export type Kept = Slot & { readonly place: Place };
 
-/** Variables of one element-wise dispatch: with arena and records, three weights and three gradients make 8 storage buffers. */
+/**
+ * Variables of one element-wise dispatch: with arena and records, three weights and three gradients
+ * make 8 storage buffers.
+ */
 const width = 3;
 
 export type Launch = {
@@ -45,7 +51,10 @@ export type Schedule = {
   readonly jobs: readonly Job<Kept>[];
   readonly stepWide: Plan | undefined;
   readonly actions: readonly (Launch | Copy)[];
-  /** Which plan's scalars begin at which word, and whose values they have, unless the plan is the step-wide one. */
+  /**
+   * Which plan's scalars begin at which word, and whose values they have, unless the plan is the
+   * step-wide one.
+   */
   readonly scalars: readonly {
     readonly plan: Plan;
     readonly word: number;
@@ -78,7 +87,10 @@ type Entry = {
   readonly groups?: number;
 };
 
-/** Workgroups in two dimensions where one has no room for them; kernels leave out those past the end. */
+/**
+ * Workgroups in two dimensions where one has no room for them; kernels leave out those past the
+ * end.
+ */
 const grid = (groups: number, depth: number, maximumGroups: number): [number, number, number] => {
   const x = Math.min(groups, maximumGroups);
   return [x, Math.ceil(groups / x), depth];
@@ -133,7 +145,8 @@ export function makeSchedule(
 
   /** A plan with neurons takes one variable a dispatch, others several. */
   const sweep = (arena: Arena, kernel: Kernel, entries: readonly Entry[]): void => {
-    // Variables of like size together: the largest decides how many workgroups are launched for each.
+    // Variables of like size together: the largest decides how many workgroups are launched for
+    // each.
     const waiting = [...entries].sort((a, b) => b.layout.size - a.layout.size);
     while (waiting.length > 0) {
       const batch = waiting.splice(0, hasNeurons(waiting[0].plan) ? 1 : width);
@@ -226,8 +239,8 @@ export function makeSchedule(
             stretch!.offset +
             reading.find((entry) => entry.index === index && entry.buffer === buffer)!.at
           );
-        // Whole tensors of intermediate values are dead when the next variable's dispatch begins, unless a later sweep,
-        // which follows the first sweeps of all variables, reads them.
+        // Whole tensors of intermediate values are dead when the next variable's dispatch begins,
+        // unless a later sweep, which follows the first sweeps of all variables, reads them.
         const owner =
           domain === 'element' && oneSweep
             ? `element ${scratch++}`

@@ -1,4 +1,7 @@
-/** The executor of fused WGSL kernels on the webgpu backend's own device, in the backend's own passes. */
+/**
+ * The executor of fused WGSL kernels on the webgpu backend's own device, in the backend's own
+ * passes.
+ */
 import { keep, mul, util, type Tensor } from '@tensorflow/tfjs-core';
 import type { Plan } from '../compiler/plan.js';
 import { mapValues } from '../map-values.js';
@@ -8,7 +11,9 @@ import type { WebGPUBridge } from './webgpu-bridge.js';
 import { pipelines } from './webgpu-pipelines.js';
 import { makeSchedule, type Kept, type Launch, type Schedule } from './webgpu-schedule.js';
 
-/** Lists of variables whose schedules are kept: a model whose losses take turns has more than one. */
+/**
+ * Lists of variables whose schedules are kept: a model whose losses take turns has more than one.
+ */
 const keptSchedules = 8;
 
 /** A schedule with its memory: records for as many steps as may wait to be submitted. */
@@ -60,8 +65,8 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
       arenaOf: (job) => Object.values(job?.slots ?? {})[0]?.place.arena ?? withRoomFor(0, 'a step'),
       pipelineOf,
     });
-    // A dispatch that waits to be submitted still reads its records: so many steps can wait. A last turn makes room for
-    // bindings that begin within a turn.
+    // A dispatch that waits to be submitted still reads its records: so many steps can wait. A last
+    // turn makes room for bindings that begin within a turn.
     const turns = bridge.dispatchesPerSubmit() + 1;
     const records = device.createBuffer({
       label: 'tfjs-warmup records',
@@ -81,7 +86,8 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
             schedule.jobs[i].variable === variable && schedule.jobs[i].plan === plan,
         ),
     );
-    // More steps may wait now than when the records were made: the flag that says how many can change at any time.
+    // More steps may wait now than when the records were made: the flag that says how many can
+    // change at any time.
     if (at >= 0 && known[at].turns > bridge.dispatchesPerSubmit()) return known[at];
     if (at >= 0 || known.length === keptSchedules) {
       submit();
@@ -135,7 +141,10 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
     return group;
   };
 
-  /** Encodes a dispatch. Tens of them make a step, so nothing is allocated here once the bind groups are there. */
+  /**
+   * Encodes a dispatch. Tens of them make a step, so nothing is allocated here once the bind groups
+   * are there.
+   */
   const encode = (launch: Launch, ready: Ready, step: Step): void => {
     const { jobs, gradients } = step;
     // Before the pass is asked for, which a growing arena ends.

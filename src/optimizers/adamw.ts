@@ -15,7 +15,10 @@ export type AdamOptions = CommonOptions & {
 };
 
 export type AdamWOptions = AdamOptions & {
-  /** What `rrc` gave: lowers the learning rate while the gradient's signal-to-noise ratio is high. Off unless given. */
+  /**
+   * What `rrc` gave: lowers the learning rate while the gradient's signal-to-noise ratio is high.
+   * Off unless given.
+   */
   readonly rrc?: RRC;
 };
 
@@ -30,12 +33,14 @@ export const adamHyperparameters = {
  * Adam with decoupled weight decay.
  *
  * m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2;
- * w <- (1 - learningRate weightDecay) w - learningRate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon), t = 1, 2, ...
+ * w <- (1 - learningRate weightDecay) w - learningRate (m / (1 - beta1^t)) / (sqrt(v / (1 -
+ * beta2^t)) + epsilon), t = 1, 2, ...
  *
  * Weight decay: default 0.01. Slots: m and v, of the variable's shape.
  *
  * @throws for an option that is unknown or out of range.
- * @see Loshchilov and Hutter, Decoupled weight decay regularization (arXiv 1711.05101), Algorithm 2.
+ * @see Loshchilov and Hutter, Decoupled weight decay regularization (arXiv 1711.05101), Algorithm
+ * 2.
  * @example
  * const optimizer = new AdamW({ learningRate: 1e-3, weightDecay: 0.1, clipNorm: 1 });
  * optimizer.minimize(() => loss(model.predict(x), y));

@@ -1,4 +1,7 @@
-/** The option `rrc`. Only the type of its value is imported: who trains without a correction carries none. */
+/**
+ * The option `rrc`. Only the type of its value is imported: who trains without a correction carries
+ * none.
+ */
 import type { CommonOptions } from './options.js';
 import type { Option } from './schema.js';
 import type { RRC } from './rrc.js';

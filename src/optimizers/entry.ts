@@ -30,7 +30,10 @@ export type Entry = {
   readonly shapes: Readonly<Record<string, readonly number[]>>;
   /** The slots; none before the variable's first step. */
   slots: Slots;
-  /** What the rule's host is given, filled in anew at each step: an object a variable and step would be garbage. */
+  /**
+   * What the rule's host is given, filled in anew at each step: an object a variable and step would
+   * be garbage.
+   */
   readonly hostValues: { -readonly [name in keyof HostValues]: HostValues[name] };
   /** Updates so far. */
   count: number;

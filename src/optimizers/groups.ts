@@ -3,7 +3,10 @@ import { show } from '../check.js';
 import { complete, flag, within, type Schema } from './schema.js';
 
 export type Group = {
-  /** A variable name, in which `*` stands for any text, or a list of such. The `_1` that tfjs appends to a name is ignored. */
+  /**
+   * A variable name, in which `*` stands for any text, or a list of such. The `_1` that tfjs
+   * appends to a name is ignored.
+   */
   readonly match: string | readonly string[];
   readonly learningRateScale?: number;
   readonly weightDecay?: number;
@@ -56,7 +59,10 @@ function matches(pattern: string, name: string): boolean {
   return expression.test(name) || expression.test(baseName(name));
 }
 
-/** The neuron axis of a variable that no group speaks of: the output features, by the conventions of tfjs-layers. */
+/**
+ * The neuron axis of a variable that no group speaks of: the output features, by the conventions of
+ * tfjs-layers.
+ */
 function defaultNeuronAxis(name: string, rank: number): number | readonly number[] {
   if (/embedding/i.test(name)) return 0;
   if (rank === 4 && /transpose/i.test(name)) return 2;

@@ -1,4 +1,7 @@
-/** A learning rate, or another rate, as users give it: a number, a schedule, or a function of the step. */
+/**
+ * A learning rate, or another rate, as users give it: a number, a schedule, or a function of the
+ * step.
+ */
 import { check } from '../check.js';
 import type { Schedule } from '../schedules/schedule.js';
 import { within, type Option } from './schema.js';

@@ -11,13 +11,19 @@ export type LionAOptions = CommonOptions & {
   /** Looks one step ahead. Default true. */
   readonly nesterov?: boolean;
   /**
-   * What makes up for a momentum that is still small: 'inverse' multiplies the update by 1 - beta^t, 'inverseNoise' by
-   * sqrt(1 - beta^2t). Default 'none'.
+   * What makes up for a momentum that is still small: 'inverse' multiplies the update by 1 -
+   * beta^t, 'inverseNoise' by sqrt(1 - beta^2t). Default 'none'.
    */
   readonly biasCorrection?: BiasCorrection;
-  /** True to scale the sign to the steady-state size of AdamW's update, sqrt((1 - beta) / (1 + beta)). Default true. */
+  /**
+   * True to scale the sign to the steady-state size of AdamW's update, sqrt((1 - beta) / (1 +
+   * beta)). Default true.
+   */
   readonly matchAdamW?: boolean;
-  /** What `rrc` gave: lowers the update, not the decay, while the gradient's signal-to-noise ratio is high. Off unless given. */
+  /**
+   * What `rrc` gave: lowers the update, not the decay, while the gradient's signal-to-noise ratio
+   * is high. Off unless given.
+   */
   readonly rrc?: RRC;
 };
 
@@ -31,17 +37,22 @@ export const lionAHyperparameters = () => ({
 });
 
 /**
- * Lion with control over the size of its update: no first step is larger than any other, whatever the gradient.
+ * Lion with control over the size of its update: no first step is larger than any other, whatever
+ * the gradient.
  *
- * c = beta^2 m + (1 - beta^2) g with Nesterov, else beta m + (1 - beta) g; m <- beta m + (1 - beta) g;
- * w <- (1 - learningRate weightDecay) w - learningRate f_t k sign(c), k = sqrt((1 - beta) / (1 + beta)), f_t the bias correction.
+ * c = beta^2 m + (1 - beta^2) g with Nesterov, else beta m + (1 - beta) g; m <- beta m + (1 - beta)
+ * g;
+ * w <- (1 - learningRate weightDecay) w - learningRate f_t k sign(c), k = sqrt((1 - beta) / (1 +
+ * beta)), f_t the bias correction.
  *
- * Weight decay: default 0.1. Slots: m, of the variable's shape; with `rrc` five numbers more, unless it is given the ratio.
+ * Weight decay: default 0.1. Slots: m, of the variable's shape; with `rrc` five numbers more,
+ * unless it is given the ratio.
  *
  * A reconstruction: of the paper only abstract and captions could be read.
  *
  * @throws for an option that is unknown or out of range.
- * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup in GPT training (arXiv 2410.23922).
+ * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup in GPT
+ * training (arXiv 2410.23922).
  * @example
  * const optimizer = new LionA({ learningRate: 1e-3, biasCorrection: 'inverse' });
  */

@@ -16,10 +16,11 @@ export const lionHyperparameters = () => ({ beta1: beta(0.9), beta2: beta(0.99) 
 /**
  * Lion: every element moves by the learning rate, in the direction of a sign.
  *
- * w <- (1 - learningRate weightDecay) w - learningRate sign(beta1 m + (1 - beta1) g); m <- beta2 m + (1 - beta2) g.
+ * w <- (1 - learningRate weightDecay) w - learningRate sign(beta1 m + (1 - beta1) g); m <- beta2 m
+ * + (1 - beta2) g.
  *
- * Weight decay: default 0.1. Slots: m, of the variable's shape. sign(0) = 0. Learning rates are 3 to 10 times smaller
- * than AdamW's, weight decays as much larger.
+ * Weight decay: default 0.1. Slots: m, of the variable's shape. sign(0) = 0. Learning rates are 3
+ * to 10 times smaller than AdamW's, weight decays as much larger.
  *
  * @throws for an option that is unknown or out of range.
  * @see Chen et al., Symbolic discovery of optimization algorithms (arXiv 2302.06675), Algorithm 2.

@@ -18,7 +18,9 @@ import type { FusedOptimizer } from './optimizer.js';
 export type MeasureStepOptions = {
   /** Timed steps, at least 1. Default 20. */
   readonly steps?: number;
-  /** Steps before the clock starts: they make the state and warm caches and compilers. Default 5. */
+  /**
+   * Steps before the clock starts: they make the state and warm caches and compilers. Default 5.
+   */
   readonly warmupSteps?: number;
 };
 
@@ -33,8 +35,9 @@ export type StepCost = {
   /** The median step, by parameter. */
   readonly nanosecondsPerParameter: number;
   /**
-   * The bytes that an update in place must move (it reads weights, gradients and slots, and writes weights and slots)
-   * by the median step. Undefined for optimizers that are not from this library: their slots are not known.
+   * The bytes that an update in place must move (it reads weights, gradients and slots, and writes
+   * weights and slots) by the median step. Undefined for optimizers that are not from this library:
+   * their slots are not known.
    */
   readonly gigabytesPerSecond?: number;
   /** Milliseconds of each step, in order. */
@@ -51,16 +54,18 @@ const synchronous: ReadonlySet<string> = new Set(['cpu', 'wasm', 'tensorflow']);
 /**
  * Measures what one step of an optimizer costs, without the forward and the backward pass.
  *
- * Works with any tfjs optimizer on any backend: random gradients are made once, then steps are timed one by one. On
- * backends that work behind the script, as webgpu does, each step counts until the device has done it, the wait for
- * its answer included.
+ * Works with any tfjs optimizer on any backend: random gradients are made once, then steps are
+ * timed one by one. On backends that work behind the script, as webgpu does, each step counts until
+ * the device has done it, the wait for its answer included.
  *
- * The variables get their values back. The optimizer does not: its state and its step count are spent, so hand over a
- * fresh one and dispose it after.
+ * The variables get their values back. The optimizer does not: its state and its step count are
+ * spent, so hand over a fresh one and dispose it after.
  *
  * @param optimizer of this library, or another such as `tf.train.adam(1e-3)`.
- * @param variables what it is to update: all trainable variables of a model, for a figure that counts in training.
- * @throws for an option that is unknown or out of range, and for variables that an optimizer cannot update.
+ * @param variables what it is to update: all trainable variables of a model, for a figure that
+ * counts in training.
+ * @throws for an option that is unknown or out of range, and for variables that an optimizer cannot
+ * update.
  * @example
  * const optimizer = new AdamW({ learningRate: 1e-3 });
  * const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
@@ -170,7 +175,10 @@ async function finished(variables: readonly Variable[]): Promise<void> {
   one.dispose();
 }
 
-/** The bytes that an update in place must move, or undefined where the optimizer's slots are not known. */
+/**
+ * The bytes that an update in place must move, or undefined where the optimizer's slots are not
+ * known.
+ */
 export function bytesOfStep(
   optimizer: Optimizer,
   variables: readonly Variable[],
@@ -194,10 +202,14 @@ export function bytesOfStep(
 const product = (sizes: readonly number[]): number =>
   sizes.reduce((total, size) => total * size, 1);
 
-/** Numbers in (-0.01, 0.01) by xorshift (G. Marsaglia, 2003): tf.randomNormal would take longer than all that is measured. */
+/**
+ * Numbers in (-0.01, 0.01) by xorshift (G. Marsaglia, 2003): tf.randomNormal would take longer than
+ * all that is measured.
+ */
 export function randomValues(size: number, seed: number): Float32Array {
   const values = new Float32Array(size);
-  // The multiplier is odd, so that no two seeds give the same state, and none below 2^32 - 1 gives 0, which would stay 0.
+  // The multiplier is odd, so that no two seeds give the same state, and none below 2^32 - 1 gives
+  // 0, which would stay 0.
   let state = Math.imul(seed + 1, 0x9e3779b1);
   for (let i = 0; i < size; i++) {
     state ^= state << 13;

@@ -53,8 +53,8 @@ export abstract class FusedOptimizer extends Optimizer {
   }
 
   /**
-   * Readies variables for their first forward pass. `minimize` and `model.fit` do this by themselves; a hand-made loop
-   * calls it once before its first gradient.
+   * Readies variables for their first forward pass. `minimize` and `model.fit` do this by
+   * themselves; a hand-made loop calls it once before its first gradient.
    */
   prepare(variables: readonly Variable[]): void {
     this.#alive().prepare(variables);
@@ -70,7 +70,8 @@ export abstract class FusedOptimizer extends Optimizer {
     if (varList) return result;
     const names = Object.keys(result.grads).filter((name) => result.grads[name]);
     if (!training.prepare(names.map((name) => variableNamed(this.#owner, name)))) return result;
-    // Without a list only the loss tells which variables it reads: their preparation has changed it.
+    // Without a list only the loss tells which variables it reads: their preparation has changed
+    // it.
     dispose(result);
     return super.computeGradients(f);
   }

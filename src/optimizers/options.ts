@@ -25,11 +25,20 @@ export type CommonOptions = {
   readonly weightDecay?: number;
   /** Settings of their own for some variables. */
   readonly groups?: readonly Group[];
-  /** Scales all gradients of a step by min(1, clipNorm / |g|), |g| the norm over all of them. Default: no clipping. */
+  /**
+   * Scales all gradients of a step by min(1, clipNorm / |g|), |g| the norm over all of them.
+   * Default: no clipping.
+   */
   readonly clipNorm?: number;
-  /** Reads how large each update was, for instance an `UpdateProbe` of `tfjs-warmup/probes`. Not saved. */
+  /**
+   * Reads how large each update was, for instance an `UpdateProbe` of `tfjs-warmup/probes`. Not
+   * saved.
+   */
   readonly probe?: Probe;
-  /** 'auto': fused kernels where the backend allows them. 'ops': tfjs operations everywhere. Default 'auto'. */
+  /**
+   * 'auto': fused kernels where the backend allows them. 'ops': tfjs operations everywhere. Default
+   * 'auto'.
+   */
   readonly executor?: ExecutorChoice;
 };
 
@@ -48,7 +57,10 @@ export type Rotation = {
 export type Definition = {
   /** The default. */
   readonly weightDecay: number;
-  /** True if weights are multiplied by 1 - learningRate * weightDecay, which must not turn their sign. */
+  /**
+   * True if weights are multiplied by 1 - learningRate * weightDecay, which must not turn their
+   * sign.
+   */
   readonly decoupled: boolean;
   /** Its own options; the rule's host gets them as numbers. */
   readonly hyperparameters: Schema;

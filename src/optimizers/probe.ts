@@ -1,4 +1,7 @@
-/** What an optimizer expects of a probe. Only the type is imported: an optimizer without a probe carries none. */
+/**
+ * What an optimizer expects of a probe. Only the type is imported: an optimizer without a probe
+ * carries none.
+ */
 import type { UpdateValues } from '../compiler/program.js';
 import type { Expression } from '../compiler/expression.js';
 import type { Reading } from '../executors/executor.js';
@@ -11,7 +14,10 @@ export type Probe = {
   wants(step: number, variableName: string): boolean;
   /** The values to read; throws if the rule cannot give one that was asked for. */
   readings(values: UpdateValues): Readonly<Record<string, Expression>>;
-  /** Takes what a step leaves, if anything, whose tensors it has to dispose. The entries stand as before the update, and will change. */
+  /**
+   * Takes what a step leaves, if anything, whose tensors it has to dispose. The entries stand as
+   * before the update, and will change.
+   */
   record(step: number, entries: readonly Entry[], readings: readonly Reading[]): void;
   /** Called when the optimizer is disposed. */
   dispose(): void;

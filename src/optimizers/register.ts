@@ -31,7 +31,8 @@ const optimizers = [
 ];
 
 /**
- * Makes all optimizers known to `tf.loadLayersModel`, with the schedules, corrections and rules that were saved in them.
+ * Makes all optimizers known to `tf.loadLayersModel`, with the schedules, corrections and rules
+ * that were saved in them.
  *
  * Call it once before loading; training and saving do not need it.
  *

@@ -11,10 +11,12 @@ type Form = {
 };
 
 /**
- * Turns a variable's weight vectors if its group says so, or if it has rank 2 or more and something to derive the angle
- * from. Vectors of one element (two, where they are centred) have no direction to turn to.
+ * Turns a variable's weight vectors if its group says so, or if it has rank 2 or more and something
+ * to derive the angle from. Vectors of one element (two, where they are centred) have no direction
+ * to turn to.
  *
- * Source: the wrapper of Kosson et al. (arXiv 2305.17212) rotates what has weight decay and rank above 1.
+ * Source: the wrapper of Kosson et al. (arXiv 2305.17212) rotates what has weight decay and rank
+ * above 1.
  */
 export const rotation = (
   owner: string,

@@ -7,13 +7,15 @@ import { rotationalDefinition, type RotationalOptions } from './rotational.js';
 export type RotationalLionOptions = LionOptions & RotationalOptions;
 
 /**
- * The rotational variant of Lion: each neuron keeps its norm and turns by the angle that Lion would settle at.
+ * The rotational variant of Lion: each neuron keeps its norm and turns by the angle that Lion would
+ * settle at.
  *
  * u = sign(beta1 m + (1 - beta1) g); then as RotationalAdamW with
- * eta_r = sqrt(pi learningRate weightDecay ((1 - beta1)^2 + beta1^2 (1 - beta2) / (1 + beta2))) radians.
+ * eta_r = sqrt(pi learningRate weightDecay ((1 - beta1)^2 + beta1^2 (1 - beta2) / (1 + beta2)))
+ * radians.
  *
- * What does not rotate takes Lion's step. Weight decay: default 0.1; it enters the angle only. Slots: m, of the
- * variable's shape; norm and energy, one number a neuron.
+ * What does not rotate takes Lion's step. Weight decay: default 0.1; it enters the angle only.
+ * Slots: m, of the variable's shape; norm and energy, one number a neuron.
  *
  * @throws for an option that is unknown or out of range; at the first step, if no variable rotates.
  * @see Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212), and its authors' code.

@@ -3,16 +3,22 @@ import { FusedOptimizer } from './optimizer.js';
 import { rotationalDefinition, type RotationalOptions } from './rotational.js';
 import { momentumHyperparameters, momentumRule, type SGDMomentumOptions } from './sgd-momentum.js';
 
-/** `weightDecay` must be given: the angle comes from it. With equilibriumRate 'adamw' or 'lion' the momentum stands for the betas. */
+/**
+ * `weightDecay` must be given: the angle comes from it. With equilibriumRate 'adamw' or 'lion' the
+ * momentum stands for the betas.
+ */
 export type RotationalSGDMOptions = SGDMomentumOptions & RotationalOptions;
 
 /**
- * The rotational variant of SGD with momentum: each neuron keeps its norm and turns by the angle that SGD would settle at.
+ * The rotational variant of SGD with momentum: each neuron keeps its norm and turns by the angle
+ * that SGD would settle at.
  *
  * m <- momentum m + g; u = m, or g + momentum m with Nesterov; then as RotationalAdamW with
- * eta_r = sqrt(2 learningRate weightDecay / (1 + momentum)) radians. What does not rotate takes SGDMomentum's step.
+ * eta_r = sqrt(2 learningRate weightDecay / (1 + momentum)) radians. What does not rotate takes
+ * SGDMomentum's step.
  *
- * Weight decay: default 0, with which nothing rotates. Slots: m, of the variable's shape; norm and energy, one number a neuron.
+ * Weight decay: default 0, with which nothing rotates. Slots: m, of the variable's shape; norm and
+ * energy, one number a neuron.
  *
  * @throws for an option that is unknown or out of range; at the first step, if no variable rotates.
  * @see Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212), and its authors' code.

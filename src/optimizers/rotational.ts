@@ -17,7 +17,10 @@ export type RotationalOptions = CommonOptions & {
   readonly perNeuron?: boolean;
   /** Decay rate of the running mean of squared update norms, in [0, 1). Default 0.9. */
   readonly updateNormDecay?: number;
-  /** Whose equilibrium rotation is taken, or a function that gives radians a step (which cannot be saved). Default: the inner optimizer's. */
+  /**
+   * Whose equilibrium rotation is taken, or a function that gives radians a step (which cannot be
+   * saved). Default: the inner optimizer's.
+   */
   readonly equilibriumRate?: EquilibriumRate | ((values: EquilibriumValues) => number);
 };
 

@@ -1,4 +1,7 @@
-/** The correction of the learning rate from the gradient's signal-to-noise ratio, for the option `rrc`. */
+/**
+ * The correction of the learning rate from the gradient's signal-to-noise ratio, for the option
+ * `rrc`.
+ */
 import { check } from '../check.js';
 import { mapValues } from '../map-values.js';
 import type { Correction } from '../rules/correction.js';
@@ -7,21 +10,33 @@ import type { LearningRate } from './learning-rate.js';
 import { fromConfig, toConfig, type Spec } from './saving.js';
 import { complete, flag, oneOf, within, type Option } from './schema.js';
 
-/** A reconstruction of the correction of arXiv 2410.23922; see `src/rules/rrc.ts` for the formulas. */
+/**
+ * A reconstruction of the correction of arXiv 2410.23922; see `src/rules/rrc.ts` for the formulas.
+ */
 export type RRCOptions = {
-  /** Independent samples in a batch (the tokens of a text count), at least 1. Default: not known, taken as infinite. */
+  /**
+   * Independent samples in a batch (the tokens of a text count), at least 1. Default: not known,
+   * taken as infinite.
+   */
   readonly batchSize?: number;
   /** The smallest factor, in (0, 1]. Default 1 / sqrt(batchSize), or 0.05. */
   readonly minimum?: number;
   /**
-   * The signal-to-noise ratio of the mini-batch gradient, for all variables, in [0, Infinity]; NaN while it is not known.
-   * A number or a function of the step, which may give what `gradientSNR({ halves })` of `tfjs-warmup/probes` last
-   * estimated. Default: estimated for each variable from the powers of its gradient and its momentum.
+   * The signal-to-noise ratio of the mini-batch gradient, for all variables, in [0, Infinity]; NaN
+   * while it is not known. A number or a function of the step, which may give what `gradientSNR({
+   * halves })` of `tfjs-warmup/probes` last estimated. Default: estimated for each variable from
+   * the powers of its gradient and its momentum.
    */
   readonly signalToNoise?: LearningRate;
-  /** True to use the sums of the very step, at the price of a second sweep; else those up to the step before. Default false. */
+  /**
+   * True to use the sums of the very step, at the price of a second sweep; else those up to the
+   * step before. Default false.
+   */
   readonly immediate?: boolean;
-  /** The factor while nothing is known: 'cautious' takes the minimum, 'none' takes 1. Default 'cautious'. */
+  /**
+   * The factor while nothing is known: 'cautious' takes the minimum, 'none' takes 1. Default
+   * 'cautious'.
+   */
   readonly start?: 'cautious' | 'none';
 };
 
@@ -55,14 +70,16 @@ const schema = {
 const unknownBatchMinimum = 0.05;
 
 /**
- * Lowers the update while the gradient's signal-to-noise ratio is high, by sqrt((1 + phi) / (1 + batchSize phi)), phi the
- * ratio of one sample.
+ * Lowers the update while the gradient's signal-to-noise ratio is high, by sqrt((1 + phi) / (1 +
+ * batchSize phi)), phi the ratio of one sample.
  *
- * AdamW, LionA and LionAR take it as their option `rrc`; they do not carry it otherwise. A reconstruction: of the paper
- * only abstract and captions could be read.
+ * AdamW, LionA and LionAR take it as their option `rrc`; they do not carry it otherwise. A
+ * reconstruction: of the paper only abstract and captions could be read.
  *
- * @throws for an option that is unknown or out of range; at a step, if `signalToNoise` gives no ratio.
- * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup in GPT training (arXiv 2410.23922).
+ * @throws for an option that is unknown or out of range; at a step, if `signalToNoise` gives no
+ * ratio.
+ * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup in GPT
+ * training (arXiv 2410.23922).
  * @example
  * const optimizer = new LionA({ learningRate: 1e-3, rrc: rrc({ batchSize: 64 }) });
  */

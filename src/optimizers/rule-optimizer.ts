@@ -9,7 +9,9 @@ import { within } from './schema.js';
 export type RuleOptimizerOptions = CommonOptions & {
   /** What `defineRule` gave. */
   readonly rule: Rule;
-  /** Numbers for the rule's `host`, beside the learning rate and the others that every rule gets. */
+  /**
+   * Numbers for the rule's `host`, beside the learning rate and the others that every rule gets.
+   */
   readonly hyperparameters?: Readonly<Record<string, number>>;
 };
 
@@ -80,7 +82,8 @@ export class RuleOptimizer extends FusedOptimizer {
       hyperparameters,
     );
     for (const name of Object.keys(hyperparameters)) {
-      // Loading a model rewrites names with underscores; the reserved ones would hide what every rule gets.
+      // Loading a model rewrites names with underscores; the reserved ones would hide what every
+      // rule gets.
       check(
         /^[a-zA-Z][a-zA-Z0-9]*$/.test(name) && !reserved.includes(name),
         owner,

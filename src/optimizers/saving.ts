@@ -8,7 +8,10 @@ type Revive = (spec: Spec) => unknown;
 
 let revive: Revive | undefined;
 
-/** Sets how what was saved by its spec comes back: an optimizer imported alone does not carry all schedules. */
+/**
+ * Sets how what was saved by its spec comes back: an optimizer imported alone does not carry all
+ * schedules.
+ */
 export const setReviver = (reviver: Revive): void => {
   revive = reviver;
 };

@@ -36,7 +36,9 @@ export const oneOf = (...names: readonly string[]): Option => ({
 /** A decay rate of a running mean. */
 export const beta = (value: number): Option => within('[0, 1)', value);
 
-/** The options that are given or have a default; throws for a name or a value that is not allowed. */
+/**
+ * The options that are given or have a default; throws for a name or a value that is not allowed.
+ */
 export function complete(owner: string, schema: Schema, given: unknown): Record<string, unknown> {
   checkNames(owner, given, Object.keys(schema));
   const options: Record<string, unknown> = {};

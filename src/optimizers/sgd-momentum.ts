@@ -20,12 +20,14 @@ export const momentumRule = ({ nesterov }: SGDMomentumOptions): Rule =>
 /**
  * Stochastic gradient descent with momentum, as in PyTorch.
  *
- * g <- g + weightDecay w; m <- momentum m + g; w <- w - learningRate m, or with Nesterov w - learningRate (g + momentum m).
+ * g <- g + weightDecay w; m <- momentum m + g; w <- w - learningRate m, or with Nesterov w -
+ * learningRate (g + momentum m).
  *
  * Weight decay: default 0, added to the gradient. Slots: m, of the variable's shape.
  *
  * @throws for an option that is unknown or out of range.
- * @see Sutskever et al., On the importance of initialization and momentum in deep learning (ICML 2013), section 2.
+ * @see Sutskever et al., On the importance of initialization and momentum in deep learning (ICML
+ * 2013), section 2.
  * @example
  * const optimizer = new SGDMomentum({ learningRate: 0.1, nesterov: true });
  */

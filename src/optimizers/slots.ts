@@ -25,7 +25,10 @@ export function newSlots(
   return slots;
 }
 
-/** An executor for the current backend, to which the slots of entries have moved from the one before. */
+/**
+ * An executor for the current backend, to which the slots of entries have moved from the one
+ * before.
+ */
 export function moveSlots(
   owner: string,
   { epsilon, executor }: Options,

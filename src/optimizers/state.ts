@@ -1,4 +1,6 @@
-/** Saved optimizer state: what a variable had, kept until that variable's first step after loading. */
+/**
+ * Saved optimizer state: what a variable had, kept until that variable's first step after loading.
+ */
 import { keep, scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { check, checkCount, show } from '../check.js';
 import { getOrMake } from '../get-or-make.js';
@@ -39,7 +41,9 @@ async function countIn(owner: string, name: string, tensor: Tensor | undefined):
   return count;
 }
 
-/** The states in saved weights, which begin with the optimizer's step. The tensors are the caller's. */
+/**
+ * The states in saved weights, which begin with the optimizer's step. The tensors are the caller's.
+ */
 export async function statesIn(
   owner: string,
   weights: readonly NamedTensor[],
@@ -93,7 +97,10 @@ export function checkFits(owner: string, state: SavedState, { name, shapes }: En
 
 const asIs = (name: string): string => name;
 
-/** How to compare the names of a variable and a state, the surest first: tfjs appends to names to make them unique. */
+/**
+ * How to compare the names of a variable and a state, the surest first: tfjs appends to names to
+ * make them unique.
+ */
 const comparisons = [
   [asIs, asIs],
   [baseName, asIs],
@@ -102,8 +109,9 @@ const comparisons = [
 ] as const;
 
 /**
- * Finds which saved state belongs to which variable: by name, or, where no name tells and these are the `first` variables
- * since loading, by order. Throws if states and variables do not fit each other.
+ * Finds which saved state belongs to which variable: by name, or, where no name tells and these are
+ * the `first` variables since loading, by order. Throws if states and variables do not fit each
+ * other.
  */
 export function matchStates(
   owner: string,

@@ -78,7 +78,10 @@ export function startTraining(owner: string, definition: Definition, options: Op
     gradient,
   });
 
-  /** Takes in variables that are new, if they are needed or have saved state; nothing changes if one of them is refused. */
+  /**
+   * Takes in variables that are new, if they are needed or have saved state; nothing changes if one
+   * of them is refused.
+   */
   function admit(members: readonly Member[], needed = members): void {
     const newcomers = members.map(({ entry }) => entry).filter(({ name }) => !entries.has(name));
     if (newcomers.length === 0) return;

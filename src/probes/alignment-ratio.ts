@@ -12,7 +12,10 @@ export type AlignmentOptions = {
   readonly change: Tensor;
   /** X, for the default `map` of a shape [..., in]. */
   readonly inputs: Tensor;
-  /** The layer without bias and activation, linear in the weights. Default: the matrix product inputs weights. */
+  /**
+   * The layer without bias and activation, linear in the weights. Default: the matrix product
+   * inputs weights.
+   */
   readonly map?: (inputs: Tensor, weights: Tensor) => Tensor;
 };
 
@@ -40,13 +43,16 @@ export const linear = (inputs: Tensor, weights: Tensor): Tensor =>
 /**
  * The alignment ratio of an update: how much more of dW than of W meets the inputs.
  *
- * alpha_dW = |dW X| / (|dW| |X|), alpha_W = |W X| / (|W| |X|), ratio = alpha_dW / alpha_W, Frobenius norms over the whole
- * batch. It links the relative change of weights with that of representations: |dY| / |Y| = ratio |dW| / |W|. At
+ * alpha_dW = |dW X| / (|dW| |X|), alpha_W = |W X| / (|W| |X|), ratio = alpha_dW / alpha_W,
+ * Frobenius norms over the whole
+ * batch. It links the relative change of weights with that of representations: |dY| / |Y| = ratio
+ * |dW| / |W|. At
  * initialization muP expects about sqrt(fan-in); in training it falls towards 1.
  *
  * @param options `weights`, `change`, `inputs`, and `map` for layers other than dense ones.
  * @throws for tensors that do not fit each other, and for options that are unknown.
- * @see arXiv 2510.19093, on relative updates and alignment (through reviews of it); the identity is elementary.
+ * @see arXiv 2510.19093, on relative updates and alignment (through reviews of it); the identity is
+ * elementary.
  * @example
  * const before = weights.clone();
  * optimizer.minimize(loss);

@@ -22,7 +22,10 @@ import {
   type LayersModelLike,
 } from './layers-model.js';
 
-/** What a plain function calls in place of `tf.relu`. Calls with one name count as one layer; default 'relu0', 'relu1' ... */
+/**
+ * What a plain function calls in place of `tf.relu`. Calls with one name count as one layer;
+ * default 'relu0', 'relu1' ...
+ */
 export type ReluCall = (preActivation: Tensor, name?: string) => Tensor;
 
 /** A plain function that calls its second argument in place of `tf.relu`. */
@@ -45,18 +48,24 @@ const owner = 'deadReluFraction';
 const reluNames: ReadonlySet<string | undefined> = new Set(['relu', 'relu6']);
 
 /**
- * The share of dead ReLU units: those whose pre-activation is <= 0 on every sample and at every position of a probe set.
+ * The share of dead ReLU units: those whose pre-activation is <= 0 on every sample and at every
+ * position of a probe set.
  *
- * A dead unit gets no gradient and rarely comes back; a first update that is too large can kill many. Units are counted
- * along the last axis of a layer's output (the channels of a convolution, also where they come first). Of a tfjs-layers
- * model all layers with the activation 'relu' or 'relu6' are counted, and ReLU and Activation layers, in inference mode.
+ * A dead unit gets no gradient and rarely comes back; a first update that is too large can kill
+ * many. Units are counted along the last axis of a layer's output (the channels of a convolution,
+ * also where they come first). Of a tfjs-layers model all layers with the activation 'relu' or
+ * 'relu6' are counted, and ReLU and Activation layers, in inference mode.
  *
- * @param target a tfjs-layers model, or a function of the inputs that calls its second argument in place of `tf.relu`.
- * @param inputs the probe set: what the model's `predictOnBatch` or the function takes. The more samples, the fewer units
+ * @param target a tfjs-layers model, or a function of the inputs that calls its second argument in
+ * place of `tf.relu`.
+ * @param inputs the probe set: what the model's `predictOnBatch` or the function takes. The more
+ * samples, the fewer units
  *   look dead.
  * @throws for a network without ReLU, saying what to do, and where a pre-activation is not finite.
- * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup (arXiv 2410.23922), on large
- *   first updates and dead units; Lu et al., Dying ReLU and initialization (arXiv 1903.06733), for the term.
+ * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup (arXiv
+ * 2410.23922), on large
+ * first updates and dead units; Lu et al., Dying ReLU and initialization (arXiv 1903.06733), for
+ * the term.
  * @example
  * const { fraction, layers } = await deadReluFraction(model, xs);
  *
@@ -159,7 +168,10 @@ class SeenUnits {
 const isRelu = (layer: LayerLike): boolean =>
   layer.getClassName() === 'ReLU' || reluNames.has(layer.activation?.getClassName());
 
-/** Models inside a model may have layers of one name: as tfjs does for variables, those after the first get _1, _2 ... */
+/**
+ * Models inside a model may have layers of one name: as tfjs does for variables, those after the
+ * first get _1, _2 ...
+ */
 function uniqueNames(layers: readonly LayerLike[]): Map<LayerLike, string> {
   const counts = new Map<string, number>();
   return new Map(

@@ -7,9 +7,15 @@ import { dotProduct } from './sums.js';
 
 /** Powers of a gradient and of its running mean, as an optimizer with momentum has them. */
 export type GradientPowers = {
-  /** |g|^2, averaged over some steps: S + N. A list gives it for the latest steps, oldest first, to be averaged here. */
+  /**
+   * |g|^2, averaged over some steps: S + N. A list gives it for the latest steps, oldest first, to
+   * be averaged here.
+   */
   readonly gradientPower: number | ArrayLike<number>;
-  /** |m / (1 - beta^t)|^2, averaged in the same way, for m <- beta m + (1 - beta) g. A list as for `gradientPower`. */
+  /**
+   * |m / (1 - beta^t)|^2, averaged in the same way, for m <- beta m + (1 - beta) g. A list as for
+   * `gradientPower`.
+   */
   readonly momentumPower: number | ArrayLike<number>;
   /** The decay of m, in (0, 1). */
   readonly beta: number;
@@ -29,34 +35,49 @@ export type GradientHalves = {
 
 /** What {@link gradientSNR} estimates; powers are in squared units of the gradient. */
 export type GradientSNR = {
-  /** S: the power of the gradient over all data, |E g|^2. From halves it can be below 0, so that its average is right. */
+  /**
+   * S: the power of the gradient over all data, |E g|^2. From halves it can be below 0, so that its
+   * average is right.
+   */
   readonly signal: number;
   /** N: the power of the noise that the mini-batch adds, E |g - E g|^2. */
   readonly noise: number;
-  /** S / N, with 0 for an S below it; Infinity where no noise is seen, NaN where nothing is known yet. */
+  /**
+   * S / N, with 0 for an S below it; Infinity where no noise is seen, NaN where nothing is known
+   * yet.
+   */
   readonly snr: number;
   /** N / S, in batches of the present size. */
   readonly noiseScale: number;
-  /** B N / S in samples, for a batch of B: beyond it larger batches hardly help. Only where `batchSize` was given. */
+  /**
+   * B N / S in samples, for a batch of B: beyond it larger batches hardly help. Only where
+   * `batchSize` was given.
+   */
   readonly criticalBatchSize?: number;
 };
 
 /**
  * Signal and noise of a mini-batch gradient, from what training has at hand.
  *
- * From powers: a = E |g|^2 = S + N and b = E |m_hat|^2 = S + kappa_t N, so N = (a - b) / (1 - kappa_t) and
- * S = (b - kappa_t a) / (1 - kappa_t). It takes the true gradient to vary slowly over 1 / (1 - beta) steps, and knows
- * nothing at the first update, where it gives NaN. Lists are averaged with the decay beta, and kappa_t with them.
+ * From powers: a = E |g|^2 = S + N and b = E |m_hat|^2 = S + kappa_t N, so N = (a - b) / (1 -
+ * kappa_t) and
+ * S = (b - kappa_t a) / (1 - kappa_t). It takes the true gradient to vary slowly over 1 / (1 -
+ * beta) steps, and knows
+ * nothing at the first update, where it gives NaN. Lists are averaged with the decay beta, and
+ * kappa_t with them.
  *
  * Negative estimates count as 0.
  *
- * From halves: S = g1 . g2 and N = |(g1 + g2) / 2|^2 - S = |g1 - g2|^2 / 4, right on average and from the first step on,
- * but as noisy as one batch is: average `signal`, which may be negative, and `noise` over steps before dividing.
+ * From halves: S = g1 . g2 and N = |(g1 + g2) / 2|^2 - S = |g1 - g2|^2 / 4, right on average and
+ * from the first step on, but as noisy as one batch is: average `signal`, which may be negative,
+ * and `noise` over steps before dividing.
  *
- * @param source `{ gradientPower, momentumPower, beta, updates }` or `{ halves: [g1, g2] }`; `batchSize` with both.
+ * @param source `{ gradientPower, momentumPower, beta, updates }` or `{ halves: [g1, g2] }`;
+ * `batchSize` with both.
  * @throws for options that are unknown or out of range, and for halves of different shapes.
- * @see The use for warmup: Kosson, Messmer, Jaggi (arXiv 2410.23922); the estimate from powers was derived for this
- *   library. Halves and critical batch: McCandlish et al., An empirical model of large-batch training
+ * @see The use for warmup: Kosson, Messmer, Jaggi (arXiv 2410.23922); the estimate from powers was
+ * derived for this
+ * library. Halves and critical batch: McCandlish et al., An empirical model of large-batch training
  *   (arXiv 1812.06162), section 2.2 and appendix A.1.
  * @example
  * await gradientSNR({ gradientPower: 1.2, momentumPower: 0.4, beta: 0.9, updates: 40, batchSize: 64 });

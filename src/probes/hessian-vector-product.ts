@@ -25,7 +25,10 @@ import { differentiable, gradients, savesUnrecorded } from './tape.js';
 /** How a Hessian is multiplied with a vector. */
 export type HessianMethod = 'doubleBackprop' | 'finiteDifference';
 
-/** The loss as a function of variables that it reads: the same number whenever it is asked with the same weights. */
+/**
+ * The loss as a function of variables that it reads: the same number whenever it is asked with the
+ * same weights.
+ */
 export type Loss = () => Scalar;
 
 export function checkLoss(owner: string, loss: unknown, variables: unknown, method: unknown): void {
@@ -73,21 +76,25 @@ export function checkLoss(owner: string, loss: unknown, variables: unknown, meth
 /**
  * H v, H the Hessian of the loss with respect to the variables: a list of tensors in their shapes.
  *
- * By double backprop: H v = grad(grad(loss) . v), exact up to rounding, at the price of about four gradients. By finite
- * difference: (grad(w + h v) - grad(w - h v)) / 2h with h = 1e-3 |w| / |v|, at the price of two gradients; it needs no
- * second derivative of any operation, but it is of no use for networks with ReLU: every kink between the two points
- * counts as curvature (at width 128 the product was off by four times its own length). Variables on which the loss does
- * not depend get zeros.
+ * By double backprop: H v = grad(grad(loss) . v), exact up to rounding, at the price of about four
+ * gradients. By finite difference: (grad(w + h v) - grad(w - h v)) / 2h with h = 1e-3 |w| / |v|, at
+ * the price of two gradients; it needs no second derivative of any operation, but it is of no use
+ * for networks with ReLU: every kink between the two points counts as curvature (at width 128 the
+ * product was off by four times its own length). Variables on which the loss does not depend get
+ * zeros.
  *
- * The loss must give the same number for the same weights: no dropout, no new batch, no running means that move.
+ * The loss must give the same number for the same weights: no dropout, no new batch, no running
+ * means that move.
  *
  * @param loss gives the loss, a scalar.
  * @param variables what it is a function of.
  * @param vectors one tensor of its shape for each variable.
  * @param method 'doubleBackprop' or 'finiteDifference'. Default 'doubleBackprop'.
  * @returns a tensor for each variable, to be disposed by the caller.
- * @throws for an operation that tfjs cannot differentiate once, or twice (by name), and for arguments that do not fit.
- * @see Pearlmutter, Fast exact multiplication by the Hessian (Neural Computation 6, 1994), section 3.
+ * @throws for an operation that tfjs cannot differentiate once, or twice (by name), and for
+ * arguments that do not fit.
+ * @see Pearlmutter, Fast exact multiplication by the Hessian (Neural Computation 6, 1994), section
+ * 3.
  * @example
  * const w = tf.variable(tf.tensor1d([1, 2]));
  * const loss = () => tf.mul(0.5, tf.sum(tf.mul(tf.tensor1d([3, 5]), tf.square(w))));
@@ -121,7 +128,9 @@ export function hessianVectorProduct(
   return multiplyByHessian(owner, loss, variables, vectors, method);
 }
 
-/** {@link hessianVectorProduct} for arguments that were checked, with errors in the name of `owner`. */
+/**
+ * {@link hessianVectorProduct} for arguments that were checked, with errors in the name of `owner`.
+ */
 export const multiplyByHessian = (
   owner: string,
   loss: Loss,
@@ -141,7 +150,10 @@ export function gradientsOf(owner: string, loss: Loss, variables: readonly Varia
   });
 }
 
-/** With `undefined` for variables on which the loss does not depend: on a tape, zeros would pass for a result of theirs. */
+/**
+ * With `undefined` for variables on which the loss does not depend: on a tape, zeros would pass for
+ * a result of theirs.
+ */
 function firstGradients(
   owner: string,
   loss: Loss,
@@ -225,7 +237,10 @@ function finiteDifference(
   });
 }
 
-/** Puts what can be done in place of tfjs's own error, where that says which operation has no derivative or no kernel. */
+/**
+ * Puts what can be done in place of tfjs's own error, where that says which operation has no
+ * derivative or no kernel.
+ */
 function explained<T>(
   noDerivative: (operation: string) => string,
   noKernel: (operation: string) => string,

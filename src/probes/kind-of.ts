@@ -1,6 +1,9 @@
 import { Tensor } from '@tensorflow/tfjs-core';
 
-/** What a value is, for an error message: a tensor would print all its numbers, and an object says nothing of itself. */
+/**
+ * What a value is, for an error message: a tensor would print all its numbers, and an object says
+ * nothing of itself.
+ */
 export function kindOf(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
   const text =

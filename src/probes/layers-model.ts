@@ -1,4 +1,7 @@
-/** What the probes need of a tfjs-layers model, without importing tfjs-layers: its layers, and what goes through them. */
+/**
+ * What the probes need of a tfjs-layers model, without importing tfjs-layers: its layers, and what
+ * goes through them.
+ */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 
 type Kwargs = Readonly<Record<string, unknown>>;
@@ -50,7 +53,10 @@ export function layersOf(model: LayersModelLike): LayerLike[] {
 export const listOf = <T>(value: T | readonly T[]): T[] =>
   Array.isArray(value) ? [...(value as readonly T[])] : [value as T];
 
-/** Predicts, and shows what goes into and comes out of each call of the given layers; the caller frees the result. */
+/**
+ * Predicts, and shows what goes into and comes out of each call of the given layers; the caller
+ * frees the result.
+ */
 export function predictWatched(
   model: LayersModelLike,
   inputs: Tensor | Tensor[],
@@ -100,7 +106,10 @@ const noActivation = { value: { getClassName: () => 'linear', apply: (x: Tensor)
 export const withoutActivation = (layer: LayerLike, inputs: Tensor[]): Tensor =>
   callAs(layer, { activation: noActivation }, inputs);
 
-/** Calls a layer as if some of its fields were others: a layer of the same kind, strides and padding that has them. */
+/**
+ * Calls a layer as if some of its fields were others: a layer of the same kind, strides and padding
+ * that has them.
+ */
 const callAs = (layer: LayerLike, fields: PropertyDescriptorMap, inputs: Tensor[]): Tensor => {
   // While a layer is watched, its own `call` is not that of its class.
   const { call } = Object.getPrototypeOf(layer) as LayerLike;

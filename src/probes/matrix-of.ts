@@ -15,7 +15,10 @@ export function checkWeights(owner: string, weights: unknown): asserts weights i
   );
 }
 
-/** Weights as the matrix [inputs, outputs] that they multiply with: a convolution's kernel becomes [h * w * in, out]. */
+/**
+ * Weights as the matrix [inputs, outputs] that they multiply with: a convolution's kernel becomes
+ * [h * w * in, out].
+ */
 export const matrixOf = (weights: Tensor): Tensor2D =>
   reshape(weights, [-1, weights.shape.at(-1)!]);
 

@@ -1,4 +1,6 @@
-/** The metrics of the update probe: which sums each needs of the update, and what it makes of them. */
+/**
+ * The metrics of the update probe: which sums each needs of the update, and what it makes of them.
+ */
 import { mul, neuronSum, square, sub, tensorSum, type Expression } from '../compiler/expression.js';
 import type { UpdateValues } from '../compiler/program.js';
 import { biasCorrection } from '../rules/bias-correction.js';
@@ -119,9 +121,10 @@ export const metrics = Object.fromEntries(
 ) as Record<MetricName, (sums: Read, signal: Signal, batchSize: number) => number | number[]>;
 
 /**
- * The running estimate of signal and noise power from |g|^2 = S + N and |m_hat|^2 = S + kappa_t N, kappa_t the share of
- * the noise that is left in the mean, both averaged over the readings with the momentum's own decay. Source: derived from
- * the mean of an exponential average; the use for the learning rate is of Kosson, Messmer, Jaggi (arXiv 2410.23922).
+ * The running estimate of signal and noise power from |g|^2 = S + N and |m_hat|^2 = S + kappa_t N,
+ * kappa_t the share of the noise that is left in the mean, both averaged over the readings with the
+ * momentum's own decay. Source: derived from the mean of an exponential average; the use for the
+ * learning rate is of Kosson, Messmer, Jaggi (arXiv 2410.23922).
  */
 export class SignalAverages {
   readonly #averages = new Map<

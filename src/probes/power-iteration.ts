@@ -6,13 +6,17 @@ import { symmetricEigen } from './symmetric-eigen.js';
 /** Options of every search for an eigenvalue. */
 export type EigenvalueOptions = {
   /**
-   * The search ends where |H x - value x| is at most this part of the largest |eigenvalue| met, in (0, 1). The error of
-   * the value is of the order of the square of it. Default 1e-4; float32 products are good to about 1e-6.
+   * The search ends where |H x - value x| is at most this part of the largest |eigenvalue| met, in
+   * (0, 1). The error of the value is of the order of the square of it. Default 1e-4; float32
+   * products are good to about 1e-6.
    */
   readonly tolerance?: number;
   /** The most products with vectors, at least 1. Default 200. */
   readonly maxIterations?: number;
-  /** Where to start: `vector` of an earlier result, for a search that ends sooner. Default: random numbers. */
+  /**
+   * Where to start: `vector` of an earlier result, for a search that ends sooner. Default: random
+   * numbers.
+   */
   readonly start?: ArrayLike<number>;
   /** Seed of the random numbers, a whole number. Default 0. */
   readonly seed?: number;
@@ -36,10 +40,16 @@ export const eigenvalueOptionNames = ['tolerance', 'maxIterations', 'start', 'se
 const largestBasis = 40;
 const keptOfBasis = 12;
 
-/** A search that starts from a known vector takes this share of random numbers in, or it could not see a new direction. */
+/**
+ * A search that starts from a known vector takes this share of random numbers in, or it could not
+ * see a new direction.
+ */
 const randomShare = 0.1;
 
-/** Before this a search from an old eigenvector would take it for the answer, though another may have overtaken it. */
+/**
+ * Before this a search from an old eigenvector would take it for the answer, though another may
+ * have overtaken it.
+ */
 const leastIterations = 6;
 
 /** Throws for options that are out of range. */
@@ -65,10 +75,11 @@ export function checkEigenvalueOptions(
 /**
  * The largest eigenvalue of a symmetric operator, by the Lanczos method.
  *
- * A power iteration would do, but takes (largest / gap) products where Lanczos takes about the square root of that, and
- * it finds the largest magnitude, not the largest value. Every new vector is made orthogonal to all others twice, so
- * that rounding makes no false copies of eigenvalues; all but the products is done in double. When the basis is full its
- * best vectors go on alone (thick restart: Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 2000).
+ * A power iteration would do, but takes (largest / gap) products where Lanczos takes about the
+ * square root of that, and it finds the largest magnitude, not the largest value. Every new vector
+ * is made orthogonal to all others twice, so that rounding makes no false copies of eigenvalues;
+ * all but the products is done in double. When the basis is full its best vectors go on alone
+ * (thick restart: Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 2000).
  *
  * @param multiply gives the product with a vector, which it must not keep.
  */
@@ -153,7 +164,8 @@ function firstVector(
 /** Takes the parts along the basis out of x, and gives their sizes. */
 function orthogonalize(x: Float64Array, basis: readonly Float32Array[]): number[] {
   const sizes = basis.map(() => 0);
-  // Once leaves what rounding has left in; twice is enough (Kahan, in Parlett, The symmetric eigenvalue problem, 6.9).
+  // Once leaves what rounding has left in; twice is enough (Kahan, in Parlett, The symmetric
+  // eigenvalue problem, 6.9).
   for (let pass = 0; pass < 2; pass++) {
     basis.forEach((vector, i) => {
       const part = dot(x, vector);

@@ -46,7 +46,10 @@ export type RecordedRun = {
 export type ProbeRecorderOptions = {
   /** Stands above the figure. Default: none. */
   readonly name?: string;
-  /** Whose line of instability is drawn over the sharpness: 'gd', 'momentum' or 'adam'. Default 'gd'. */
+  /**
+   * Whose line of instability is drawn over the sharpness: 'gd', 'momentum' or 'adam'. Default
+   * 'gd'.
+   */
   readonly kind?: InstabilityKind;
   /** Momentum or Adam's beta1, for that line, in [0, 1). Default 0.9. */
   readonly beta?: number;
@@ -56,11 +59,20 @@ export type ProbeRecorderOptions = {
 export type RecorderCallbackOptions = {
   /** An `UpdateProbe`, whose readings are to be collected. Default: none. */
   readonly probe?: { read(): Promise<readonly RecordedReading[]> };
-  /** The optimizer that trains: its step count and learning rate are recorded. Default: steps are counted from 0. */
+  /**
+   * The optimizer that trains: its step count and learning rate are recorded. Default: steps are
+   * counted from 0.
+   */
   readonly optimizer?: { readonly iterations: number; readonly currentLearningRate?: number };
-  /** Batches between two readings of the probe, at least 1; no more than the probe keeps. Default 50. */
+  /**
+   * Batches between two readings of the probe, at least 1; no more than the probe keeps. Default
+   * 50.
+   */
   readonly readEvery?: number;
-  /** True to record the loss of every batch, for which tfjs-layers waits for the device after each. Default false: the mean loss of each epoch. */
+  /**
+   * True to record the loss of every batch, for which tfjs-layers waits for the device after each.
+   * Default false: the mean loss of each epoch.
+   */
   readonly batchLoss?: boolean;
 };
 
@@ -80,10 +92,12 @@ type MutableStep = {
 };
 
 /**
- * Keeps what probes read in a run, writes it as JSON and CSV, and draws the standard figure: loss, learning rate, update
- * norm, angle, signal-to-noise ratio, and sharpness with the line where training becomes unstable.
+ * Keeps what probes read in a run, writes it as JSON and CSV, and draws the standard figure: loss,
+ * learning rate, update norm, angle, signal-to-noise ratio, and sharpness with the line where
+ * training becomes unstable.
  *
- * A recorder holds numbers only, no tensors, and may be fed in any order; what is said twice of a step is replaced.
+ * A recorder holds numbers only, no tensors, and may be fed in any order; what is said twice of a
+ * step is replaced.
  *
  * @throws for an option that is unknown or out of range, and for readings without a step.
  * @example
@@ -161,7 +175,8 @@ export class ProbeRecorder {
   /**
    * Adds numbers of the whole run at a step: loss, learningRate, sharpness or any others.
    *
-   * @throws for a value that is not a number, and for the name 'step'; NaN and Infinity are numbers and are kept.
+   * @throws for a value that is not a number, and for the name 'step'; NaN and Infinity are numbers
+   * and are kept.
    * @example recorder.log(100, { loss: 0.31, learningRate: 1e-3, validationLoss: 0.4 });
    */
   log(step: number, numbers: RecordedNumbers): this {
@@ -193,8 +208,9 @@ export class ProbeRecorder {
   }
 
   /**
-   * One curve as points { x: step, y: value }, as tfjs-vis and most plot libraries take them; steps without it are left
-   * out. 'threshold' is the sharpness at which training becomes unstable at the step's learning rate.
+   * One curve as points { x: step, y: value }, as tfjs-vis and most plot libraries take them; steps
+   * without it are left out. 'threshold' is the sharpness at which training becomes unstable at the
+   * step's learning rate.
    *
    * @param name of a number of the run, or with `variable` of a metric of that variable.
    * @example tfvis.render.linechart(surface, { values: [recorder.series('loss')], series: ['loss'] });
@@ -243,8 +259,9 @@ export class ProbeRecorder {
   }
 
   /**
-   * Comma-separated values (RFC 4180): a line for each step; columns step, then the numbers of the run, then
-   * `<variable> <metric>`. What is not known is empty; lists with a number for each neuron are only in the JSON.
+   * Comma-separated values (RFC 4180): a line for each step; columns step, then the numbers of the
+   * run, then `<variable> <metric>`. What is not known is empty; lists with a number for each
+   * neuron are only in the JSON.
    */
   toCSV(): string {
     const { steps } = this;
@@ -270,12 +287,13 @@ export class ProbeRecorder {
   }
 
   /**
-   * Draws loss, learning rate, update norm, angle, signal-to-noise ratio and sharpness, those that are known, one below
-   * the other in one SVG element; its `outerHTML` is an SVG file. The plot library is handed in, so that only who draws
-   * installs it.
+   * Draws loss, learning rate, update norm, angle, signal-to-noise ratio and sharpness, those that
+   * are known, one below the other in one SVG element; its `outerHTML` is an SVG file. The plot
+   * library is handed in, so that only who draws installs it.
    *
    * @param Plot Observable Plot: `import * as Plot from '@observablehq/plot'`.
-   * @param options `document` (default: that of the browser; in Node of linkedom or jsdom), `width` in pixels (640),
+   * @param options `document` (default: that of the browser; in Node of linkedom or jsdom), `width`
+   * in pixels (640),
    *   `panelHeight` (180), `variables` (default all) to draw some only.
    * @throws where nothing is known yet, or there is no document.
    * @example
@@ -289,8 +307,10 @@ export class ProbeRecorder {
   }
 
   /**
-   * A callback for `model.fit` of tfjs-layers. It reads the learning rate before each batch and the probe now and then;
-   * the loss it takes at the end of each epoch, where tfjs has it anyway, so that no batch waits for the device.
+   * A callback for `model.fit` of tfjs-layers. It reads the learning rate before each batch and the
+   * probe now and then;
+   * the loss it takes at the end of each epoch, where tfjs has it anyway, so that no batch waits
+   * for the device.
    *
    * @throws for an option that is unknown or out of range.
    * @example

@@ -1,6 +1,7 @@
 /**
- * A start vector for the search for an eigenvalue: uniform numbers in [-1, 1) of mulberry32 (Tommy Ettinger, public
- * domain). tf.randomUniform would give other numbers on other backends, and the search other last digits.
+ * A start vector for the search for an eigenvalue: uniform numbers in [-1, 1) of mulberry32 (Tommy
+ * Ettinger, public domain). tf.randomUniform would give other numbers on other backends, and the
+ * search other last digits.
  */
 export function randomVector(size: number, seed: number): Float64Array {
   const numbers = new Float64Array(size);

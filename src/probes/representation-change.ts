@@ -15,8 +15,9 @@ import {
 import { jointNorm } from './sums.js';
 
 /**
- * What a plain function calls for each weight that is to be measured; gives `map(inputs, weights)`, by default the
- * matrix product over the last axis of the inputs. `map` must be linear in the weights: no bias, no activation.
+ * What a plain function calls for each weight that is to be measured; gives `map(inputs, weights)`,
+ * by default the matrix product over the last axis of the inputs. `map` must be linear in the
+ * weights: no bias, no activation.
  */
 export type LinearCall = (
   inputs: Tensor,
@@ -56,18 +57,22 @@ type Seen = { readonly weights: Tensor; readonly calls: Call[] };
 /**
  * The relative change of representations (RRC) that an update makes on a probe batch.
  *
- * For each layer Y = W X, before bias and activation: local |dW X| / |W X| with X as it was before the update, and total
- * |W' X' - W X| / |W X|; for the network total |Y' - Y| / |Y|. Frobenius norms over the whole batch, without units. dW X
- * is computed from dW itself, so that a small change does not drown in rounding; the totals are differences of float32
- * numbers and bottom out at about 1e-7. Of a tfjs-layers model all dense, convolution, depthwise, transposed convolution
- * and embedding layers are measured, in inference mode; recurrent layers are not. It costs two forward passes and a
- * copy of the weights and of each layer's inputs.
+ * For each layer Y = W X, before bias and activation: local |dW X| / |W X| with X as it was before
+ * the update, and total
+ * |W' X' - W X| / |W X|; for the network total |Y' - Y| / |Y|. Frobenius norms over the whole
+ * batch, without units. dW X is computed from dW itself, so that a small change does not drown in
+ * rounding; the totals are differences of float32 numbers and bottom out at about 1e-7. Of a
+ * tfjs-layers model all dense, convolution, depthwise, transposed convolution and embedding layers
+ * are measured, in inference mode; recurrent layers are not. It costs two forward passes and a copy
+ * of the weights and of each layer's inputs.
  *
- * @param target a tfjs-layers model, or a function of the inputs that calls its second argument for each weight.
+ * @param target a tfjs-layers model, or a function of the inputs that calls its second argument for
+ * each weight.
  * @param inputs the probe batch: what the model's `predictOnBatch` or the function takes.
  * @param update makes the update, for instance by `optimizer.minimize`; may be async.
  * @throws where no layer can be measured, saying what to do; whatever `update` throws.
- * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup (arXiv 2410.23922); local and
+ * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup (arXiv
+ * 2410.23922); local and
  *   frozen inputs as in arXiv 2510.19093 (through reviews of it).
  * @example
  * const change = await representationChange(model, xs, () => optimizer.minimize(() => loss(model.predict(xs), ys)));
@@ -143,7 +148,8 @@ function forwardPass<Inputs>(
 ): { outputs: Tensor[]; layers: Map<string, Seen> } {
   const layers = new Map<string, Seen>();
   const see = ({ weights, apply }: LinearMap, given: Tensor): void => {
-    // A copy: an optimizer would have to move a variable that shares its data, and could not write in place.
+    // A copy: an optimizer would have to move a variable that shares its data, and could not write
+    // in place.
     const layer = layers.get(weights.name) ?? { weights: hold(mul(weights, 1)), calls: [] };
     layer.calls.push({ apply, inputs: hold(given) });
     layers.set(weights.name, layer);

@@ -16,7 +16,8 @@ type Options = {
 };
 
 /**
- * P = (1 - beta1^t) (sqrt(v_t / (1 - beta2^t)) + epsilon) of the step that comes next, one number for each weight: v_t has
+ * P = (1 - beta1^t) (sqrt(v_t / (1 - beta2^t)) + epsilon) of the step that comes next, one number
+ * for each weight: v_t has
  * the present gradient in it, and t is the number of that step, from 1.
  */
 export async function nextPreconditioner(

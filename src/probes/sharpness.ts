@@ -18,33 +18,48 @@ import {
 
 /** Options of {@link sharpness} and of `preconditionedSharpness`. */
 export type SharpnessOptions = EigenvalueOptions & {
-  /** 'doubleBackprop', or 'finiteDifference' where an operation has no second derivative. Default 'doubleBackprop'. */
+  /**
+   * 'doubleBackprop', or 'finiteDifference' where an operation has no second derivative. Default
+   * 'doubleBackprop'.
+   */
   readonly method?: HessianMethod;
 };
 
-/** What {@link sharpness} found; `vector` has the numbers of all variables, one variable after the other. */
+/**
+ * What {@link sharpness} found; `vector` has the numbers of all variables, one variable after the
+ * other.
+ */
 export type Sharpness = Eigenvalue;
 
 /**
- * The sharpness of a loss: the largest (most positive) eigenvalue of its Hessian with respect to the variables, in units
- * of the loss by squared units of the weights.
+ * The sharpness of a loss: the largest (most positive) eigenvalue of its Hessian with respect to
+ * the variables, in units of the loss by squared units of the weights.
  *
- * lambda = max over |x| = 1 of x . H x, by the Lanczos method on Hessian-vector products. Gradient descent at rate eta
- * is unstable in the direction of its vector where lambda > 2 / eta: `distanceToInstability` compares them.
+ * lambda = max over |x| = 1 of x . H x, by the Lanczos method on Hessian-vector products. Gradient
+ * descent at rate eta
+ * is unstable in the direction of its vector where lambda > 2 / eta: `distanceToInstability`
+ * compares them.
  *
- * Measure it on a fixed batch, the same each time, with the weights at rest: do not train while it runs. While training
- * goes on, hand over the last vector: `start: last.vector` saves about half of the products. The loss must give the same
- * number for the same weights: no dropout, no running means that move.
+ * Measure it on a fixed batch, the same each time, with the weights at rest: do not train while it
+ * runs. While training goes on, hand over the last vector: `start: last.vector` saves about half of
+ * the products. The loss must give the same number for the same weights: no dropout, no running
+ * means that move.
  *
  * @param loss gives the loss, a scalar.
  * @param variables what it is a function of.
- * @param options `tolerance` (default 1e-4), `maxIterations` (200), `start`, `seed` (0), `method` ('doubleBackprop').
- * @returns the value, the products that it took, whether it converged, and the eigenvector, a plain array.
- * @throws for an operation without a second derivative (by name; `method: 'finiteDifference'` may do then), where the
- *   loss or a product is not finite, for a loss that depends on none of the variables, and for options that are unknown
+ * @param options `tolerance` (default 1e-4), `maxIterations` (200), `start`, `seed` (0), `method`
+ * ('doubleBackprop').
+ * @returns the value, the products that it took, whether it converged, and the eigenvector, a plain
+ * array.
+ * @throws for an operation without a second derivative (by name; `method: 'finiteDifference'` may
+ * do then), where the
+ * loss or a product is not finite, for a loss that depends on none of the variables, and for
+ * options that are unknown
  *   or out of range.
- * @see Kalra and Barkeshli, Why warmup the learning rate? (arXiv 2406.09405), sections 3 and D.4 (by LOBPCG there);
- *   Cohen et al., Gradient descent on neural networks typically occurs at the edge of stability (arXiv 2103.00065).
+ * @see Kalra and Barkeshli, Why warmup the learning rate? (arXiv 2406.09405), sections 3 and D.4
+ * (by LOBPCG there);
+ * Cohen et al., Gradient descent on neural networks typically occurs at the edge of stability
+ * (arXiv 2103.00065).
  * @example
  * const w = tf.variable(tf.tensor1d([1, 2]));
  * const loss = () => tf.mul(0.5, tf.sum(tf.mul(tf.tensor1d([3, 5]), tf.square(w))));

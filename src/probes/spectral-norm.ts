@@ -19,15 +19,19 @@ const defaultTolerance = 1e-5;
 const names = eigenvalueOptionNames.filter((name) => name !== 'start');
 
 /**
- * The spectral norm of weights: |W|_2 = max |x W| / |x|, their largest singular value, in units of the weights.
+ * The spectral norm of weights: |W|_2 = max |x W| / |x|, their largest singular value, in units of
+ * the weights.
  *
- * The root of the largest eigenvalue of W^T W, by the Lanczos method on products with vectors. Kernels of convolutions
- * are taken as matrices [h * w * in, out]. Good to about 1e-6; if `maxIterations` comes first it is a lower bound.
+ * The root of the largest eigenvalue of W^T W, by the Lanczos method on products with vectors.
+ * Kernels of convolutions are taken as matrices [h * w * in, out]. Good to about 1e-6; if
+ * `maxIterations` comes first it is a lower bound.
  *
  * @param weights a tensor or variable of rank 2 or more; the last axis is the output.
  * @param options `tolerance` (default 1e-5), `maxIterations` (200), `seed` (0), as of `sharpness`.
- * @throws for weights of rank 0 or 1, of another dtype than float32, or not finite, and for options out of range.
- * @see Miyato et al., Spectral normalization for generative adversarial networks (arXiv 1802.05957), section 2.1, for
+ * @throws for weights of rank 0 or 1, of another dtype than float32, or not finite, and for options
+ * out of range.
+ * @see Miyato et al., Spectral normalization for generative adversarial networks (arXiv
+ * 1802.05957), section 2.1, for
  *   the norm of a convolution's kernel as a matrix.
  * @example
  * await spectralNorm(tf.tensor2d([[3, 0], [0, 4]]));   // 4
@@ -46,7 +50,8 @@ export async function largestSingularValue(
 ): Promise<number> {
   checkWeights(owner, weights);
   checkNames(owner, options, names);
-  // A clone keeps the numbers of this moment, even if the weights are trained while this waits for the device.
+  // A clone keeps the numbers of this moment, even if the weights are trained while this waits for
+  // the device.
   const matrix = tidy(() => keep(uprightMatrixOf(weights.clone())));
   const size = matrix.shape[1];
   try {

@@ -1,7 +1,10 @@
 /** Sums over whole tensors, nearly as exact as in double. */
 import { mul, pad, reshape, sum, tidy, type Tensor } from '@tensorflow/tfjs-core';
 
-/** Numbers that one float32 sum covers; the host adds the sums up in double. A plain sum of 1e6 squares is 4e-4 off. */
+/**
+ * Numbers that one float32 sum covers; the host adds the sums up in double. A plain sum of 1e6
+ * squares is 4e-4 off.
+ */
 const block = 64;
 
 /** The sum of x y, x and y of equal size, read back. */

@@ -7,8 +7,9 @@ export type SymmetricEigen = { readonly values: number[]; readonly vectors: numb
 const largestSweeps = 50;
 
 /**
- * All eigenvalues and eigenvectors by cyclic Jacobi rotations, which are accurate to the last digits also for small
- * eigenvalues. Source: Golub and Van Loan, Matrix computations (4th edition), algorithm 8.5.3.
+ * All eigenvalues and eigenvectors by cyclic Jacobi rotations, which are accurate to the last
+ * digits also for small eigenvalues. Source: Golub and Van Loan, Matrix computations (4th edition),
+ * algorithm 8.5.3.
  */
 export function symmetricEigen(matrix: readonly (readonly number[])[]): SymmetricEigen {
   const size = matrix.length;

@@ -1,11 +1,13 @@
 /**
- * Second derivatives that are right. tfjs 4.22 records a gradient so that it can be differentiated again, but loses
- * three things on the way: without an error where others remain, as a wrong number.
+ * Second derivatives that are right. tfjs 4.22 records a gradient so that it can be differentiated
+ * again, but loses three things on the way: without an error where others remain, as a wrong
+ * number.
  *
- * An operation whose derivative uses its own output (tanh, sigmoid, exp, softmax, max ...) records a copy of that output
- * before it records itself, and derivatives through the copy are dropped (tfjs issue 3252). A custom gradient that
- * saves a value which it has computed (softmax cross-entropy saves the log-probabilities) computes it unrecorded. And a
- * derivative that compares (max, clipping, ReLU6) ends in an operation without one, though that one is zero.
+ * An operation whose derivative uses its own output (tanh, sigmoid, exp, softmax, max ...) records
+ * a copy of that output before it records itself, and derivatives through the copy are dropped
+ * (tfjs issue 3252). A custom gradient that saves a value which it has computed (softmax
+ * cross-entropy saves the log-probabilities) computes it unrecorded. And a derivative that compares
+ * (max, clipping, ReLU6) ends in an operation without one, though that one is zero.
  */
 import { clone, engine, keep, tidy, zeros, type Tensor } from '@tensorflow/tfjs-core';
 
@@ -14,8 +16,8 @@ type CustomGradient = Parameters<Engine['customGrad']>[0];
 type Tape = Engine['state']['activeTape'];
 
 /**
- * Gradients of `f` by `xs` as the engine gives them, undefined where there is none. What `f` computes may itself hold
- * gradients, which are differentiated once more.
+ * Gradients of `f` by `xs` as the engine gives them, undefined where there is none. What `f`
+ * computes may itself hold gradients, which are differentiated once more.
  */
 export function gradients<T extends Tensor>(
   f: () => T,
@@ -29,7 +31,10 @@ export function gradients<T extends Tensor>(
   return engine().gradients(repaired, xs as Tensor[], undefined, true).grads;
 }
 
-/** Runs `f`, which calls {@link gradients}, so that they may be differentiated again; frees what tfjs keeps for that, also after an error. */
+/**
+ * Runs `f`, which calls {@link gradients}, so that they may be differentiated again; frees what
+ * tfjs keeps for that, also after an error.
+ */
 export function differentiable<T>(f: () => T): T {
   const { state } = engine();
   const inner = state.gradientDepth > 0;
@@ -50,7 +55,10 @@ export function differentiable<T>(f: () => T): T {
   }
 }
 
-/** Puts every node behind those that make its inputs, and gives nodes without a derivative their zero where it is one. */
+/**
+ * Puts every node behind those that make its inputs, and gives nodes without a derivative their
+ * zero where it is one.
+ */
 function repairTape(): void {
   const { activeTape: tape } = engine().state;
   const later = new Set(tape.flatMap(({ outputs }) => outputs.map(({ id }) => id)));
@@ -86,8 +94,8 @@ function repairTape(): void {
 }
 
 /**
- * True if the tape has a custom gradient that saves what it computed unrecorded: one that was made outside of
- * {@link differentiable}. It has a first derivative, and no second.
+ * True if the tape has a custom gradient that saves what it computed unrecorded: one that was made
+ * outside of {@link differentiable}. It has a first derivative, and no second.
  */
 export function savesUnrecorded(): boolean {
   const { activeTape: tape } = engine().state;
@@ -107,8 +115,9 @@ export function savesUnrecorded(): boolean {
 }
 
 /**
- * Lets custom gradients record how they compute what they save: their forward pass runs in the open, and only its
- * result goes through an operation with their gradient. What they save joins `kept`.
+ * Lets custom gradients record how they compute what they save: their forward pass runs in the
+ * open, and only its result goes through an operation with their gradient. What they save joins
+ * `kept`.
  */
 function recordCustomGradients(kept: Tensor[]): () => void {
   const tfjs = engine();
@@ -131,7 +140,8 @@ function recordCustomGradients(kept: Tensor[]): () => void {
             Record<string, never>,
       ) as unknown as ReturnType<CustomGradient>;
       const result = original((() => ({
-        // Within an operation nothing is recorded, and so the result depends on the inputs by this gradient alone.
+        // Within an operation nothing is recorded, and so the result depends on the inputs by this
+        // gradient alone.
         value: tfjs.runKernel('Identity', { x: value }) as Tensor,
         gradFunc: (dy: Tensor) => gradFunc(dy as never, saved),
       })) as unknown as CustomGradient);

@@ -1,6 +1,7 @@
 /**
- * How large each update really was, from sums that ride along in the very kernel that makes the update: the weights
- * before and after are both at hand there, so nothing is copied and nothing is read back until somebody asks.
+ * How large each update really was, from sums that ride along in the very kernel that makes the
+ * update: the weights before and after are both at hand there, so nothing is copied and nothing is
+ * read back until somebody asks.
  */
 import { check, checkCount, checkNames, checkNumber } from '../check.js';
 import { getOrMake } from '../get-or-make.js';
@@ -18,9 +19,14 @@ import {
 } from './metrics.js';
 
 export type UpdateProbeOptions = {
-  /** What to read. Default: updateNorm, relativeUpdate, angularUpdate, weightNorm and gradientNorm. */
+  /**
+   * What to read. Default: updateNorm, relativeUpdate, angularUpdate, weightNorm and gradientNorm.
+   */
   readonly metrics?: readonly MetricName[];
-  /** Reads every n-th step, from step 0 on; on other steps the very kernels run that run without a probe. Default 1. */
+  /**
+   * Reads every n-th step, from step 0 on; on other steps the very kernels run that run without a
+   * probe. Default 1.
+   */
   readonly every?: number;
   /** Names of the variables to read. Default: all. */
   readonly variables?: readonly string[];
@@ -60,19 +66,26 @@ const defaultMetrics: readonly MetricName[] = [
 ];
 
 /**
- * Reads update norms, angles, alignments and the gradient's signal-to-noise ratio of an optimizer's steps.
+ * Reads update norms, angles, alignments and the gradient's signal-to-noise ratio of an optimizer's
+ * steps.
  *
  * With w before the update, dw = w' - w, g the raw gradient and m the momentum before the update:
- * updateNorm |dw|; relativeUpdate |dw| / |w|; angularUpdate the angle from w to w' in radians; weightNorm |w|;
- * gradientNorm |g|; gradientMomentumAlignment cos(g, m); gradientWeightAlignment cos(g, w); gradientSNR the
- * signal-to-noise ratio of the mini-batch gradient; noiseScale the power of its noise over that of its signal, which is
- * the critical batch size in batches of the present size; criticalBatchSize the same in samples; neuronAngularUpdate the
- * angle of each neuron. Weight decay is part of dw; the one-off centring of rotational optimizers is not an update and is
+ * updateNorm |dw|; relativeUpdate |dw| / |w|; angularUpdate the angle from w to w' in radians;
+ * weightNorm |w|;
+ * gradientNorm |g|; gradientMomentumAlignment cos(g, m); gradientWeightAlignment cos(g, w);
+ * gradientSNR the
+ * signal-to-noise ratio of the mini-batch gradient; noiseScale the power of its noise over that of
+ * its signal, which is
+ * the critical batch size in batches of the present size; criticalBatchSize the same in samples;
+ * neuronAngularUpdate the
+ * angle of each neuron. Weight decay is part of dw; the one-off centring of rotational optimizers
+ * is not an update and is
  * not counted.
  *
- * @throws for an unknown metric or option; when a second optimizer takes the probe; at the first step, for a metric that
- * the optimizer's rule cannot give.
- * @see Kosson, Messmer, Jaggi (arXiv 2410.23922) for the measures, and the rotational logger of the same authors.
+ * @throws for an unknown metric or option; when a second optimizer takes the probe; at the first
+ * step, for a metric that the optimizer's rule cannot give.
+ * @see Kosson, Messmer, Jaggi (arXiv 2410.23922) for the measures, and the rotational logger of the
+ * same authors.
  * @example
  * const probe = new UpdateProbe({ metrics: ['updateNorm', 'angularUpdate'], every: 10 });
  * const optimizer = new AdamW({ learningRate: 1e-3, probe });

@@ -1,4 +1,7 @@
-/** AdamW. Source: Loshchilov and Hutter, Decoupled weight decay regularization, Algorithm 2 (arXiv 1711.05101). */
+/**
+ * AdamW. Source: Loshchilov and Hutter, Decoupled weight decay regularization, Algorithm 2 (arXiv
+ * 1711.05101).
+ */
 import { add, div, mix, mul, sqrt, square, type Expression } from '../compiler/expression.js';
 import {
   makeRule,
@@ -14,7 +17,10 @@ import { decayedStep } from './decayed-step.js';
 export const adamSlots = { m: 'element', v: 'element' } as const;
 export const adamRoles = { momentum: 'm', momentumDecay: 'beta1', secondMoment: 'v' } as const;
 
-/** Adam's scalars: with them its direction, (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon), is directionScale m / (sqrt(v) + scaledEpsilon). */
+/**
+ * Adam's scalars: with them its direction, (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) +
+ * epsilon), is directionScale m / (sqrt(v) + scaledEpsilon).
+ */
 export function adamHost({ learningRate, weightDecay, beta1, beta2, epsilon, count }: HostValues) {
   const root = Math.sqrt(biasCorrection(beta2, count + 1));
   const directionScale = root / biasCorrection(beta1, count + 1);

@@ -1,4 +1,7 @@
-/** Settings of one optimizer that give the update size and the equilibrium rotation of another. Plain numbers, no tfjs. */
+/**
+ * Settings of one optimizer that give the update size and the equilibrium rotation of another.
+ * Plain numbers, no tfjs.
+ */
 import { checkNames, checkNumber } from '../check.js';
 import { equilibriumRotation, lionVariance, steadyStateSize } from './equilibrium.js';
 
@@ -40,9 +43,11 @@ function checkLion(owner: string, options: AdamWSettings & { readonly lion?: Lio
 /**
  * Lion's settings with the update size and the equilibrium rotation of AdamW's.
  *
- * eta' = eta k, lambda' = 2 eta lambda k^2 / (pi eta' q), k = sqrt((1 - beta1) / (1 + beta1)), q Lion's variance.
+ * eta' = eta k, lambda' = 2 eta lambda k^2 / (pi eta' q), k = sqrt((1 - beta1) / (1 + beta1)), q
+ * Lion's variance.
  *
- * @param options AdamW's `learningRate` above 0, `weightDecay` and `beta1` (default 0.9); Lion's betas as `lion`.
+ * @param options AdamW's `learningRate` above 0, `weightDecay` and `beta1` (default 0.9); Lion's
+ * betas as `lion`.
  * @throws for an option that is unknown or out of range.
  * @see Kosson et al. (arXiv 2305.17212), Table 1; the conversion is derived from it.
  * @example
@@ -61,9 +66,11 @@ export function lionFromAdamW(
 }
 
 /**
- * AdamW's settings with the update size and the equilibrium rotation of Lion's: the inverse of `lionFromAdamW`.
+ * AdamW's settings with the update size and the equilibrium rotation of Lion's: the inverse of
+ * `lionFromAdamW`.
  *
- * @param options Lion's `learningRate` above 0 and `weightDecay`, its betas as `lion`; AdamW's `beta1` (default 0.9).
+ * @param options Lion's `learningRate` above 0 and `weightDecay`, its betas as `lion`; AdamW's
+ * `beta1` (default 0.9).
  * @throws for an option that is unknown or out of range.
  * @see Kosson et al. (arXiv 2305.17212), Table 1; the conversion is derived from it.
  * @example
@@ -101,7 +108,8 @@ export function rotationFromAdamW(options: AdamWSettings): number {
  *
  * lambda = rotation^2 (1 + beta1) / (2 eta (1 - beta1)).
  *
- * @param options `rotation` in radians a step, AdamW's `learningRate` above 0 and `beta1` (default 0.9).
+ * @param options `rotation` in radians a step, AdamW's `learningRate` above 0 and `beta1` (default
+ * 0.9).
  * @throws for an option that is unknown or out of range.
  * @see Kosson et al. (arXiv 2305.17212), Table 1.
  * @example

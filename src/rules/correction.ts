@@ -1,4 +1,7 @@
-/** A correction of the update's size that a rule can take: only the type is imported, so that a rule without one carries none. */
+/**
+ * A correction of the update's size that a rule can take: only the type is imported, so that a rule
+ * without one carries none.
+ */
 import type { DeviceDomain, Expression, Operand } from '../compiler/expression.js';
 import type { HostValues, Values } from '../compiler/rule.js';
 
@@ -12,7 +15,10 @@ export type Correction = {
 };
 
 export type Corrected = {
-  /** Multiplies with the factor: what, the rule says, since only the sweep over elements can use a stored factor at once. */
+  /**
+   * Multiplies with the factor: what, the rule says, since only the sweep over elements can use a
+   * stored factor at once.
+   */
   readonly scale: (x: Operand) => Expression;
   /** The new values of the slots. */
   readonly slots: Values;

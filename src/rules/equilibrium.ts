@@ -1,10 +1,14 @@
 /**
- * The rotation that an optimizer with weight decay settles at, in radians a step. Plain numbers, no tfjs.
- * Source: Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212) and its authors' code, `*_etar_func`.
+ * The rotation that an optimizer with weight decay settles at, in radians a step. Plain numbers, no
+ * tfjs. Source: Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212) and its authors'
+ * code, `*_etar_func`.
  */
 import { check, checkNames, checkNumber } from '../check.js';
 
-/** What the formulas need to know of an optimizer. `momentum` stands for beta1 where an optimizer has no beta1, and for beta2. */
+/**
+ * What the formulas need to know of an optimizer. `momentum` stands for beta1 where an optimizer
+ * has no beta1, and for beta2.
+ */
 export type EquilibriumValues = {
   readonly learningRate: number;
   readonly weightDecay: number;
@@ -18,7 +22,9 @@ export type EquilibriumRate = 'adamw' | 'sgdm' | 'lion';
 export const lionVariance = (beta1: number, beta2: number): number =>
   (1 - beta1) ** 2 + (beta1 ** 2 * (1 - beta2)) / (1 + beta2);
 
-/** sqrt((1 - beta) / (1 + beta)): the steady-state RMS of an AdamW update without its learning rate. */
+/**
+ * sqrt((1 - beta) / (1 + beta)): the steady-state RMS of an AdamW update without its learning rate.
+ */
 export const steadyStateSize = (beta: number): number => Math.sqrt((1 - beta) / (1 + beta));
 
 const rates: Record<EquilibriumRate, (values: EquilibriumValues) => number> = {
@@ -35,9 +41,11 @@ export const equilibriumRates = Object.keys(rates) as EquilibriumRate[];
 /**
  * The expected rotation of a weight vector per step in equilibrium, in radians.
  *
- * adamw: sqrt(2 eta lambda (1 - beta1) / (1 + beta1)); sgdm: sqrt(2 eta lambda / (1 + beta1)), beta1 its momentum;
+ * adamw: sqrt(2 eta lambda (1 - beta1) / (1 + beta1)); sgdm: sqrt(2 eta lambda / (1 + beta1)),
+ * beta1 its momentum;
  * lion: sqrt(pi eta lambda ((1 - beta1)^2 + beta1^2 (1 - beta2) / (1 + beta2))), which
- * takes it that momentum forgets sooner than weights: the rotation lies above it by the share eta lambda / (2 (1 - beta2)).
+ * takes it that momentum forgets sooner than weights: the rotation lies above it by the share eta
+ * lambda / (2 (1 - beta2)).
  *
  * @throws for an unknown kind, a rate or decay below 0, or a beta outside [0, 1).
  * @see Kosson et al., Rotational equilibrium (arXiv 2305.17212), Table 1.

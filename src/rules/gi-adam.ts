@@ -1,6 +1,7 @@
 /**
- * GI-Adam: Adam whose second moment starts at the squared first gradient, with the usual bias corrections kept, which
- * then act as a warmup eta sqrt(1 - beta2^t). Source: Kalra and Barkeshli, arXiv 2406.09405, section 6.2, Eqs 9 to 11.
+ * GI-Adam: Adam whose second moment starts at the squared first gradient, with the usual bias
+ * corrections kept, which then act as a warmup eta sqrt(1 - beta2^t). Source: Kalra and Barkeshli,
+ * arXiv 2406.09405, section 6.2, Eqs 9 to 11.
  */
 import { div, equal, mul, select, square, tensorSum } from '../compiler/expression.js';
 import { makeRule, type Rule } from '../compiler/rule.js';
@@ -26,7 +27,10 @@ const fromGradient: () => Rule = () =>
     update: adamUpdate,
   });
 
-/** Each entry starts at its own first gradient that is not 0: an embedding row that is first seen late starts as small as the others. */
+/**
+ * Each entry starts at its own first gradient that is not 0: an embedding row that is first seen
+ * late starts as small as the others.
+ */
 const fromFirstNonZeroGradient: () => Rule = () =>
   makeRule({
     ...common,
@@ -41,7 +45,9 @@ const fromFirstNonZeroGradient: () => Rule = () =>
       ),
   });
 
-/** RI-Adam, the control experiment: random numbers with the gradient's norm, squared (section I.3). */
+/**
+ * RI-Adam, the control experiment: random numbers with the gradient's norm, squared (section I.3).
+ */
 const fromRandom: () => Rule = () =>
   makeRule({
     ...common,

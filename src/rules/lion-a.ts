@@ -1,6 +1,7 @@
 /**
- * LionA: Lion with one beta, its update scaled to the steady-state size of AdamW's. A reconstruction: of arXiv 2410.23922
- * only the abstract and captions could be read; the formulas are this library's reading of it.
+ * LionA: Lion with one beta, its update scaled to the steady-state size of AdamW's. A
+ * reconstruction: of arXiv 2410.23922 only the abstract and captions could be read; the formulas
+ * are this library's reading of it.
  */
 import { mix, mul, sign, type DeviceDomain, type Expression } from '../compiler/expression.js';
 import { makeRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
@@ -18,21 +19,27 @@ export type LionAForm = {
 };
 
 /**
- * By how much a zero-initialised running mean is still too small: 1 - beta^t for a constant gradient, sqrt(1 - beta^2t)
- * for noise. Sign updates do not shrink with it by themselves.
+ * By how much a zero-initialised running mean is still too small: 1 - beta^t for a constant
+ * gradient, sqrt(1 - beta^2t) for noise. Sign updates do not shrink with it by themselves.
  */
 export function inverseBiasCorrection(kind: BiasCorrection, beta: number, t: number): number {
   if (kind === 'none') return 1;
   return kind === 'inverse' ? biasCorrection(beta, t) : Math.sqrt(biasCorrection(beta ** 2, t));
 }
 
-/** Lion(beta1 = beta^2, beta2 = beta) is the Nesterov look-ahead of a running mean; Lion(beta, beta) the mean itself. */
+/**
+ * Lion(beta1 = beta^2, beta2 = beta) is the Nesterov look-ahead of a running mean; Lion(beta, beta)
+ * the mean itself.
+ */
 export const lionABetas = (beta: number, nesterov: boolean): { beta1: number; beta2: number } => ({
   beta1: nesterov ? beta ** 2 : beta,
   beta2: beta,
 });
 
-/** Scalars of the sign direction; `size` is what the sign is multiplied with, apart from the learning rate. */
+/**
+ * Scalars of the sign direction; `size` is what the sign is multiplied with, apart from the
+ * learning rate.
+ */
 export function lionAHost(
   { biasCorrection: correction, nesterov, rrc }: LionAForm,
   values: HostValues,

@@ -1,6 +1,7 @@
 /**
- * LionAR: LionA whose sign direction turns each weight vector by a chosen angle. A reconstruction of arXiv 2410.23922:
- * the rotational step of arXiv 2305.17212 with Lion's direction and no averaging of update norms.
+ * LionAR: LionA whose sign direction turns each weight vector by a chosen angle. A reconstruction
+ * of arXiv 2410.23922: the rotational step of arXiv 2305.17212 with Lion's direction and no
+ * averaging of update norms.
  */
 import { check } from '../check.js';
 import { makeRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';

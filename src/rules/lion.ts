@@ -1,4 +1,7 @@
-/** Lion. Source: Chen et al., Symbolic discovery of optimization algorithms, Algorithm 2 (arXiv 2302.06675). */
+/**
+ * Lion. Source: Chen et al., Symbolic discovery of optimization algorithms, Algorithm 2 (arXiv
+ * 2302.06675).
+ */
 import { mix, mul, sign } from '../compiler/expression.js';
 import { makeRule } from '../compiler/rule.js';
 import { decayedStep } from './decayed-step.js';

@@ -1,4 +1,7 @@
-/** RAdam. Source: Liu et al., On the variance of the adaptive learning rate and beyond, Algorithm 2 (arXiv 1908.03265). */
+/**
+ * RAdam. Source: Liu et al., On the variance of the adaptive learning rate and beyond, Algorithm 2
+ * (arXiv 1908.03265).
+ */
 import { less, mul, select } from '../compiler/expression.js';
 import { makeRule, type HostValues } from '../compiler/rule.js';
 import { adamDirection, adamHost, adamRoles, adamSlots } from './adamw.js';
@@ -8,7 +11,10 @@ import { decayedStep } from './decayed-step.js';
 /** Below this length of the simple moving average the second moment is not used (torch, Optax). */
 const threshold = 5;
 
-/** rho_t = rho_inf - 2 t beta2^t / (1 - beta2^t), and the rectification sqrt((rho-4)(rho-2)rho_inf / ((rho_inf-4)(rho_inf-2)rho)). */
+/**
+ * rho_t = rho_inf - 2 t beta2^t / (1 - beta2^t), and the rectification sqrt((rho-4)(rho-2)rho_inf /
+ * ((rho_inf-4)(rho_inf-2)rho)).
+ */
 export function rectification(beta2: number, t: number): { length: number; factor: number } {
   const longest = 2 / (1 - beta2) - 1;
   const length = longest - (2 * t * beta2 ** t) / biasCorrection(beta2, t);

@@ -1,11 +1,13 @@
 /**
- * Rotational updates: a weight vector turns by a chosen angle on the sphere of its own norm, whatever the gradient's size.
- * Source: Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212), and its authors' code,
- * `perform_rotational_update`. Any rule that gives a direction u becomes rotational here.
+ * Rotational updates: a weight vector turns by a chosen angle on the sphere of its own norm,
+ * whatever the gradient's size. Source: Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv
+ * 2305.17212), and its authors' code, `perform_rotational_update`. Any rule that gives a direction
+ * u becomes rotational here.
  *
- * All that a neuron needs is in the sums of u, u^2, u w, w^2 and w, so that one sweep sums and one applies:
- * with centred u and w, p = u - w (u.w) / |w|^2 has |p|^2 = |u|^2 - (u.w)^2 / |w|^2, and w - tau p has the norm
- * sqrt(|w|^2 + tau^2 |p|^2). Norms are measured anew in each step, so that rounding cannot add up.
+ * All that a neuron needs is in the sums of u, u^2, u w, w^2 and w, so that one sweep sums and one
+ * applies: with centred u and w, p = u - w (u.w) / |w|^2 has |p|^2 = |u|^2 - (u.w)^2 / |w|^2, and w
+ * - tau p has the norm sqrt(|w|^2 + tau^2 |p|^2). Norms are measured anew in each step, so that
+ * rounding cannot add up.
  */
 import {
   add,
@@ -39,19 +41,28 @@ export type RotationForm = {
 /** Neurons of a smaller stored norm take the plain step of the inner rule, for good. */
 const smallestNorm = 1e-12;
 
-/** Squared lengths below this share of what they are a difference of are rounding errors of float32 sums. */
+/**
+ * Squared lengths below this share of what they are a difference of are rounding errors of float32
+ * sums.
+ */
 const roundingShare = 1e-6;
 
 const domainOf = ({ perNeuron }: RotationForm): DeviceDomain => (perNeuron ? 'neuron' : 'tensor');
 const sumOf = ({ perNeuron }: RotationForm) => (perNeuron ? neuronSum : tensorSum);
 
-/** The slots that a rotational rule adds: the norm to keep, and the running mean of squared update norms. */
+/**
+ * The slots that a rotational rule adds: the norm to keep, and the running mean of squared update
+ * norms.
+ */
 export const rotationSlots = (form: RotationForm): Record<string, DeviceDomain> => ({
   norm: domainOf(form),
   ...(form.averaged ? { energy: domainOf(form) } : {}),
 });
 
-/** Centres each neuron, keeping its norm, and stores that norm; a constant neuron is left as it is, with norm 0. */
+/**
+ * Centres each neuron, keeping its norm, and stores that norm; a constant neuron is left as it is,
+ * with norm 0.
+ */
 export const prepareRotation =
   (form: RotationForm) =>
   ({ w }: { readonly w: Expression }, s: Values) => {
@@ -73,8 +84,10 @@ export const takesPlainStep = (norm: Expression): Expression => lessEqual(norm, 
 /**
  * The rotational step along -u.
  *
- * Scalars: `rotation` (radians), `inverseCount` (1 / elements of a vector), `plainDecay` and `plainStep` for neurons
- * without a norm (w <- w - (plainDecay w + plainStep u)), with `averaged` also `updateNormDecay` and `normCorrection` (the
+ * Scalars: `rotation` (radians), `inverseCount` (1 / elements of a vector), `plainDecay` and
+ * `plainStep` for neurons
+ * without a norm (w <- w - (plainDecay w + plainStep u)), with `averaged` also `updateNormDecay`
+ * and `normCorrection` (the
  * reciprocal of 1 - updateNormDecay^t). `corrected` scales the rotation and the plain step.
  */
 export function rotate(

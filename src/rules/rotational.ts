@@ -37,7 +37,10 @@ type Inner = {
   readonly name: string;
   readonly slots: Readonly<Record<string, DeviceDomain>>;
   readonly roles: Roles;
-  /** Its scalars; the plain step of a neuron without a norm is w <- w - (plainDecay w + plainStep u). */
+  /**
+   * Its scalars; the plain step of a neuron without a norm is w <- w - (plainDecay w + plainStep
+   * u).
+   */
   readonly host: (
     values: HostValues,
   ) => Record<string, number> & { readonly plainDecay: number; readonly plainStep: number };
@@ -108,8 +111,8 @@ export const rotationalSGDM = (form: RotationalForm, nesterov: boolean): Rule =>
       plainStep: learningRate,
     }),
     direction: ({ w, g, m, norm }, s) => {
-      // Only neurons that do not rotate decay, and SGD does so through its gradient. A choice between elements: a decay for
-      // each neuron would have to be there before the first sweep.
+      // Only neurons that do not rotate decay, and SGD does so through its gradient. A choice
+      // between elements: a decay for each neuron would have to be there before the first sweep.
       const decayed = select(takesPlainStep(norm), add(g, mul(s.weightDecay, w)), g);
       const { direction, m: next } = momentumDirection(decayed, m, s, nesterov);
       return { u: direction, slots: { m: next } };

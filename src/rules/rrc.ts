@@ -1,12 +1,15 @@
 /**
- * The correction of the learning rate that keeps the relative change of representations (RRC) the same whatever the
- * signal-to-noise ratio of the gradient. A reconstruction: the idea is of Kosson, Messmer, Jaggi, Analyzing and reducing
- * the need for learning rate warmup (arXiv 2410.23922); the formulas were derived for this library.
+ * The correction of the learning rate that keeps the relative change of representations (RRC) the
+ * same whatever the signal-to-noise ratio of the gradient. A reconstruction: the idea is of Kosson,
+ * Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup (arXiv 2410.23922); the
+ * formulas were derived for this library.
  *
  * For a mini-batch of B samples, r the share of noise in the power of its gradient:
  *   c = sqrt(r + (1 - r) / B),    sqrt(r) where B is not known.
- * It is sqrt((1 + phi) / (1 + B phi)), phi = (1 - r) / (r B) the signal-to-noise ratio of one sample. r is estimated from
- * the powers of the gradient, S + N, and of its bias-corrected momentum, S + kappa_t N, both averaged over steps;
+ * It is sqrt((1 + phi) / (1 + B phi)), phi = (1 - r) / (r B) the signal-to-noise ratio of one
+ * sample. r is estimated from
+ * the powers of the gradient, S + N, and of its bias-corrected momentum, S + kappa_t N, both
+ * averaged over steps;
  *   kappa_t = (1 - beta) / (1 + beta) (1 + beta^t) / (1 - beta^t).
  */
 import {
@@ -37,11 +40,17 @@ export type RRCForm = {
   readonly minimum: number;
   /** The factor while nothing is known. */
   readonly start: number;
-  /** True to use the sums of this very step, at the price of a second sweep; else those up to the step before. */
+  /**
+   * True to use the sums of this very step, at the price of a second sweep; else those up to the
+   * step before.
+   */
   readonly immediate: boolean;
 };
 
-/** Running means of the two powers, of their weights, and of the weights times 1 - kappa; the factor that they give, 0 before the first step. */
+/**
+ * Running means of the two powers, of their weights, and of the weights times 1 - kappa; the factor
+ * that they give, 0 before the first step.
+ */
 const slots = {
   gradientPower: 'tensor',
   momentumPower: 'tensor',
@@ -101,7 +110,10 @@ export const estimatedRRC = ({
   },
 });
 
-/** The correction from a signal-to-noise ratio that comes from outside, as `rrcSignalToNoise`, NaN where it is not known; it keeps nothing. */
+/**
+ * The correction from a signal-to-noise ratio that comes from outside, as `rrcSignalToNoise`, NaN
+ * where it is not known; it keeps nothing.
+ */
 export const givenRRC = ({ batchSize, minimum: smallest, start }: RRCForm): Correction => ({
   slots: {},
   host({ rrcSignalToNoise }) {

@@ -1,6 +1,7 @@
 /**
- * SGD with momentum in the form of PyTorch: no dampening, weight decay added to the gradient before the momentum.
- * Source: Sutskever et al., On the importance of initialization and momentum in deep learning (ICML 2013), section 2.
+ * SGD with momentum in the form of PyTorch: no dampening, weight decay added to the gradient before
+ * the momentum. Source: Sutskever et al., On the importance of initialization and momentum in deep
+ * learning (ICML 2013), section 2.
  */
 import { add, mul, sub, type Expression } from '../compiler/expression.js';
 import { makeRule, type Rule, type Values } from '../compiler/rule.js';

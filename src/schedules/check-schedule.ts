@@ -1,4 +1,7 @@
-/** Laws that a learning-rate schedule should keep, checked step by step: for the user's own functions as much as for ours. */
+/**
+ * Laws that a learning-rate schedule should keep, checked step by step: for the user's own
+ * functions as much as for ours.
+ */
 
 import { check, checkCount, checkNames, checkNumber, show } from '../check.js';
 import type { Schedule } from './schedule.js';
@@ -13,9 +16,15 @@ export type ScheduleLaws = {
   steps?: [first: number, last: number];
   /** No value is below `min` or above `max`, not even by a rounding error. */
   bounds?: { min?: number; max?: number };
-  /** No value is below (`'increasing'`) or above (`'decreasing'`) the one before it; equal values are allowed. */
+  /**
+   * No value is below (`'increasing'`) or above (`'decreasing'`) the one before it; equal values
+   * are allowed.
+   */
   monotone?: 'increasing' | 'decreasing';
-  /** The largest change from one step to the next, as a part of the largest magnitude in these steps. */
+  /**
+   * The largest change from one step to the next, as a part of the largest magnitude in these
+   * steps.
+   */
   continuity?: number;
   /** The exact value at some steps, which need not lie in `steps`: `[[0, 1e-5], [1000, 0]]`. */
   values?: [step: number, value: number][];
@@ -34,7 +43,10 @@ export type ScheduleReport = {
   min: number;
   /** The largest value. */
   max: number;
-  /** The largest change from one step to the next, as a part of the largest magnitude: the least `continuity` that would pass. */
+  /**
+   * The largest change from one step to the next, as a part of the largest magnitude: the least
+   * `continuity` that would pass.
+   */
   largestJump: number;
   /** The step that the largest change leads to. */
   largestJumpStep: number;
@@ -108,15 +120,19 @@ function checkRoundTrip({ spec }: Schedule, values: readonly number[], first: nu
 }
 
 /**
- * Checks a schedule, or any plain function of the step, against laws, and throws at the first step that breaks one.
+ * Checks a schedule, or any plain function of the step, against laws, and throws at the first step
+ * that breaks one.
  *
- * Always checked, at every step in `steps`: **finite**, each value is a finite number; **pure**, asked again in reverse order each step gives the same value;
- * **roundTrip**, where there is a spec. Checked where given: **bounds**, **monotone**, **continuity**, **values**. Call it once for each phase that has laws of its own.
+ * Always checked, at every step in `steps`: **finite**, each value is a finite number; **pure**,
+ * asked again in reverse order each step gives the same value;
+ * **roundTrip**, where there is a spec. Checked where given: **bounds**, **monotone**,
+ * **continuity**, **values**. Call it once for each phase that has laws of its own.
  *
  * @param schedule A schedule or a function from the step to a number.
  * @param laws See {@link ScheduleLaws}; `steps` is [0, 1000] unless given.
  * @returns The smallest and largest value and the largest jump in these steps.
- * @throws Error that names the broken law, the step and the values; or the law itself, if it is unknown or out of range.
+ * @throws Error that names the broken law, the step and the values; or the law itself, if it is
+ * unknown or out of range.
  * @example
  * import { checkSchedule } from 'tfjs-warmup/schedules';
  *

@@ -33,10 +33,13 @@ function checkIsSchedule(owner: string, option: string, value: unknown): asserts
 /**
  * One schedule after another, each counting from its own step 0.
  *
- * parts[0](t) for t < parts[0].steps, then parts[1](t - parts[0].steps), and so on; `last` runs for good.
+ * parts[0](t) for t < parts[0].steps, then parts[1](t - parts[0].steps), and so on; `last` runs for
+ * good.
  *
- * @param parts Any number of `{ schedule, steps }`, steps a whole number of at least 0, and at the end a schedule alone.
- * @throws Error if a part is not of that form, or, when called, if the step is not a whole number of at least 0.
+ * @param parts Any number of `{ schedule, steps }`, steps a whole number of at least 0, and at the
+ * end a schedule alone.
+ * @throws Error if a part is not of that form, or, when called, if the step is not a whole number
+ * of at least 0.
  * @see optax.join_schedules
  * @example
  * import { constant, linearWarmup, sequence } from 'tfjs-warmup/schedules';
@@ -79,7 +82,8 @@ export function sequence(...parts: [...SequencePart[], Schedule]): Schedule {
  *
  * @param inner A schedule.
  * @param factor At least 0.
- * @throws Error if `inner` is no schedule or the factor is out of range, or, when called, if the step is not a whole number of at least 0.
+ * @throws Error if `inner` is no schedule or the factor is out of range, or, when called, if the
+ * step is not a whole number of at least 0.
  * @example
  * import { linearWarmup, scale } from 'tfjs-warmup/schedules';
  *
@@ -101,7 +105,8 @@ export function scale(inner: Schedule, factor: number): Schedule {
  * schedules[0](t) schedules[1](t) ...
  *
  * @param schedules At least one schedule.
- * @throws Error if there is none or one is no schedule, or, when called, if the step is not a whole number of at least 0.
+ * @throws Error if there is none or one is no schedule, or, when called, if the step is not a whole
+ * number of at least 0.
  * @example
  * import { linearWarmup, product, ramp } from 'tfjs-warmup/schedules';
  *

@@ -7,7 +7,8 @@ export type ConstantSpec = { kind: 'constant'; value: number };
  * The same value at every step.
  *
  * @param value At least 0.
- * @throws Error if the value is not a finite number of at least 0, or, when called, if the step is not a whole number of at least 0.
+ * @throws Error if the value is not a finite number of at least 0, or, when called, if the step is
+ * not a whole number of at least 0.
  * @example
  * import { constant } from 'tfjs-warmup/schedules';
  *

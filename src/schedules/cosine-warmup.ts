@@ -6,12 +6,15 @@ import { warmup, type WarmupOptions } from './warmup.js';
 export type CosineWarmupSpec = { kind: 'cosineWarmup' } & Required<WarmupOptions>;
 
 /**
- * A rise to `peak` over `warmupSteps` steps along half a cosine wave, gentle at both ends, then `peak` for good.
+ * A rise to `peak` over `warmupSteps` steps along half a cosine wave, gentle at both ends, then
+ * `peak` for good.
  *
  * from + (peak - from) (1 - cos(pi x)) / 2 with x = min(1, (t + 1) / warmupSteps).
  *
- * @param options `peak`: at least 0. `warmupSteps`: in steps, 0 means no warmup. `from`: in [0, peak], 0 unless given.
- * @throws Error if an option is unknown or out of range, or, when called, if the step is not a whole number of at least 0.
+ * @param options `peak`: at least 0. `warmupSteps`: in steps, 0 means no warmup. `from`: in [0,
+ * peak], 0 unless given.
+ * @throws Error if an option is unknown or out of range, or, when called, if the step is not a
+ * whole number of at least 0.
  * @see Hugging Face transformers, optimization.py (warmup type "cosine")
  * @example
  * import { cosineWarmup } from 'tfjs-warmup/schedules';

@@ -1,7 +1,10 @@
 import { check, checkCount, checkNames, checkNumber } from '../check.js';
 import { checkAmount, schedule, type Schedule } from './schedule.js';
 
-/** Options of {@link exponentialWarmup}: the plain form by its rate, or the form that reaches the peak by its length. */
+/**
+ * Options of {@link exponentialWarmup}: the plain form by its rate, or the form that reaches the
+ * peak by its length.
+ */
 export type ExponentialWarmupOptions =
   | {
       /** What the warmup approaches, at least 0. */
@@ -27,11 +30,14 @@ const kind = 'exponentialWarmup';
  * A rise that is steep at first and saturates toward `peak`.
  *
  * With `rate`: peak (1 - e^(-rate (t + 1))), which approaches `peak` without an end.
- * With `warmupSteps` and `timeConstant`: peak (1 - e^(-n / timeConstant)) / (1 - e^(-warmupSteps / timeConstant)), n = min(t + 1, warmupSteps),
- * which is exactly `peak` from step warmupSteps - 1 on.
+ * With `warmupSteps` and `timeConstant`: peak (1 - e^(-n / timeConstant)) / (1 - e^(-warmupSteps /
+ * timeConstant)), n = min(t + 1, warmupSteps), which is exactly `peak` from step warmupSteps - 1
+ * on.
  *
- * @param options `peak`: at least 0. Either `rate`: per step, above 0; or `warmupSteps`: in steps, 0 means no warmup, and `timeConstant`: in steps, above 0.
- * @throws Error if an option is unknown, missing or out of range, or, when called, if the step is not a whole number of at least 0.
+ * @param options `peak`: at least 0. Either `rate`: per step, above 0; or `warmupSteps`: in steps,
+ * 0 means no warmup, and `timeConstant`: in steps, above 0.
+ * @throws Error if an option is unknown, missing or out of range, or, when called, if the step is
+ * not a whole number of at least 0.
  * @see 1910.04209 (exponential warmup); github.com/Tony-Y/pytorch_warmup
  * @example
  * import { exponentialWarmup } from 'tfjs-warmup/schedules';

@@ -7,10 +7,13 @@ export type LinearWarmupSpec = { kind: 'linearWarmup' } & Required<WarmupOptions
 /**
  * A straight rise to `peak` over `warmupSteps` steps, then `peak` for good.
  *
- * from + (peak - from) min(1, (t + 1) / warmupSteps): step 0 already trains, step warmupSteps - 1 is exactly `peak`.
+ * from + (peak - from) min(1, (t + 1) / warmupSteps): step 0 already trains, step warmupSteps - 1
+ * is exactly `peak`.
  *
- * @param options `peak`: at least 0. `warmupSteps`: in steps, 0 means no warmup. `from`: in [0, peak], 0 unless given.
- * @throws Error if an option is unknown or out of range, or, when called, if the step is not a whole number of at least 0.
+ * @param options `peak`: at least 0. `warmupSteps`: in steps, 0 means no warmup. `from`: in [0,
+ * peak], 0 unless given.
+ * @throws Error if an option is unknown or out of range, or, when called, if the step is not a
+ * whole number of at least 0.
  * @see 2406.09405, Eq. 7
  * @example
  * import { linearWarmup } from 'tfjs-warmup/schedules';

@@ -12,7 +12,10 @@ export type Phases = {
   totalSteps: number;
 };
 
-/** The floor belongs to the cooldown alone: the warmup starts from 0, and nothing falls below the floor only to jump back up to it. */
+/**
+ * The floor belongs to the cooldown alone: the warmup starts from 0, and nothing falls below the
+ * floor only to jump back up to it.
+ */
 export function phases(
   { peak, floor, warmupSteps, cooldownSteps, totalSteps }: Phases,
   rise: UnitFunction,
@@ -27,6 +30,9 @@ export function phases(
   };
 }
 
-/** The whole part of `fraction` of `total`, forgiving the rounding error of .29 * 100 = 28.999999999999996. */
+/**
+ * The whole part of `fraction` of `total`, forgiving the rounding error of .29 * 100 =
+ * 28.999999999999996.
+ */
 export const stepsOf = (fraction: number, total: number): number =>
   Math.floor(fraction * total * (1 + Number.EPSILON));

@@ -21,7 +21,9 @@ export type RampOptions = {
   | {
       /** Shape of the way from `from` to `to`. */
       shape: CooldownShape;
-      /** `'out'`: counts like a cooldown. Step 0 is `from`, step `steps` is the first that is `to`. */
+      /**
+       * `'out'`: counts like a cooldown. Step 0 is `from`, step `steps` is the first that is `to`.
+       */
       phase: 'out';
     }
 );
@@ -34,11 +36,15 @@ const kind = 'ramp';
 /**
  * From one value to another along a named shape u, then the second value for good.
  *
- * Phase `'in'`: from + (to - from) u((t + 1) / steps). Phase `'out'`, the same curve played backwards: to + (from - to) u(1 - t / steps).
+ * Phase `'in'`: from + (to - from) u((t + 1) / steps). Phase `'out'`, the same curve played
+ * backwards: to + (from - to) u(1 - t / steps).
  *
- * @param options `from`, `to`: at least 0. `steps`: in steps. `shape`: see {@link WarmupShape} and {@link CooldownShape}. `phase`: `'in'` or `'out'`.
- * @throws Error if an option is unknown, missing or out of range, or, when called, if the step is not a whole number of at least 0.
- * @see 2405.18392, section 3 (cooldown shapes); Hugging Face transformers, optimization.py (warmup shapes)
+ * @param options `from`, `to`: at least 0. `steps`: in steps. `shape`: see {@link WarmupShape} and
+ * {@link CooldownShape}. `phase`: `'in'` or `'out'`.
+ * @throws Error if an option is unknown, missing or out of range, or, when called, if the step is
+ * not a whole number of at least 0.
+ * @see 2405.18392, section 3 (cooldown shapes); Hugging Face transformers, optimization.py (warmup
+ * shapes)
  * @example
  * import { ramp } from 'tfjs-warmup/schedules';
  *

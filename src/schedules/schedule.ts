@@ -1,4 +1,7 @@
-/** What a schedule is: a pure function of the step that carries its own plain-JSON description. Knows no shape and no tfjs. */
+/**
+ * What a schedule is: a pure function of the step that carries its own plain-JSON description.
+ * Knows no shape and no tfjs.
+ */
 
 import { check } from '../check.js';
 import type { ScaleSpec, ProductSpec, SequenceSpec } from './combine.js';
@@ -12,9 +15,11 @@ import type { WarmupCosineSpec } from './warmup-cosine.js';
 import type { WsdSpec } from './wsd.js';
 
 /**
- * A schedule as plain JSON, told apart by `kind`: what {@link scheduleFrom} takes and `schedule.spec` gives.
+ * A schedule as plain JSON, told apart by `kind`: what {@link scheduleFrom} takes and
+ * `schedule.spec` gives.
  *
- * Its strings are camelCase, its numbers finite, its defaults written out, so it survives JSON and a tfjs `ConfigDict` unchanged.
+ * Its strings are camelCase, its numbers finite, its defaults written out, so it survives JSON and
+ * a tfjs `ConfigDict` unchanged.
  */
 export type ScheduleSpec =
   | ConstantSpec
@@ -30,13 +35,17 @@ export type ScheduleSpec =
   | ProductSpec;
 
 /**
- * A pure function from the step (0, 1, 2, ...) to a value, usually a learning rate, with its frozen description in `spec`.
+ * A pure function from the step (0, 1, 2, ...) to a value, usually a learning rate, with its frozen
+ * description in `spec`.
  *
  * Throws an error for a step that is not a whole number of at least 0.
  */
 export type Schedule = ((step: number) => number) & { readonly spec: ScheduleSpec };
 
-/** Throws unless `value` is a finite number in [0, most], and a whole one if `whole` is 1: the one check behind every option and step, for the sake of bytes. */
+/**
+ * Throws unless `value` is a finite number in [0, most], and a whole one if `whole` is 1: the one
+ * check behind every option and step, for the sake of bytes.
+ */
 export const checkAmount: (
   owner: string,
   option: string,
@@ -53,7 +62,10 @@ export const checkAmount: (
     value,
   );
 
-/** Makes `at` a schedule: its steps checked, its description frozen. The caller freezes what lies deeper. */
+/**
+ * Makes `at` a schedule: its steps checked, its description frozen. The caller freezes what lies
+ * deeper.
+ */
 export const schedule = (spec: ScheduleSpec, at: (step: number) => number): Schedule => {
   const checked = (step: number) => {
     // NaN compares false with every phase boundary and would pass for the last phase.

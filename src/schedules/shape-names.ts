@@ -1,4 +1,7 @@
-/** The shapes by name, for options that choose one. Whoever imports this file carries every shape; schedules with a fixed shape do not. */
+/**
+ * The shapes by name, for options that choose one. Whoever imports this file carries every shape;
+ * schedules with a fixed shape do not.
+ */
 
 import { check, checkNames, checkNumber } from '../check.js';
 import {
@@ -19,10 +22,12 @@ import {
 export type Phase = 'in' | 'out';
 
 /**
- * The shape of a warmup, by name; a shape with a parameter is an object. x is the progress, u the height, 0 to 1.
+ * The shape of a warmup, by name; a shape with a parameter is an object. x is the progress, u the
+ * height, 0 to 1.
  *
  * - `'linear'` u = x; `'cosine'` u = (1 - cos(pi x)) / 2; `'mirrorCosine'` u = 2x - cosine
- * - `'oneMinusSqrt'` u = 1 - sqrt(1 - x); `'oneMinusSquare'` u = 1 - (1 - x)^2; `{ kind: 'power', exponent }` u = 1 - (1 - x)^exponent
+ * - `'oneMinusSqrt'` u = 1 - sqrt(1 - x); `'oneMinusSquare'` u = 1 - (1 - x)^2; `{ kind: 'power',
+ * exponent }` u = 1 - (1 - x)^exponent
  * - `'sqrtOfRemaining'` u = sqrt(x); `'squareOfRemaining'` u = x^2
  * - `'geometric'` value = from (to / from)^x, both above 0
  * - `{ kind: 'exponential', rate }` u = (1 - e^(-rate x)) / (1 - e^(-rate))
@@ -40,14 +45,19 @@ export type WarmupShape =
   | { kind: 'exponential'; rate: number };
 
 /**
- * The shape of a cooldown, by name; a shape with a parameter is an object. x is the progress, u the height, 1 to 0.
+ * The shape of a cooldown, by name; a shape with a parameter is an object. x is the progress, u the
+ * height, 1 to 0.
  *
- * - `'linear'` u = 1 - x; `'cosine'` u = (1 + cos(pi x)) / 2; `'mirrorCosine'` u = 2 (1 - x) - cosine
- * - `'oneMinusSqrt'` u = 1 - sqrt(x); `'oneMinusSquare'` u = 1 - x^2; `{ kind: 'power', exponent }` u = 1 - x^exponent
+ * - `'linear'` u = 1 - x; `'cosine'` u = (1 + cos(pi x)) / 2; `'mirrorCosine'` u = 2 (1 - x) -
+ * cosine
+ * - `'oneMinusSqrt'` u = 1 - sqrt(x); `'oneMinusSquare'` u = 1 - x^2; `{ kind: 'power', exponent }`
+ * u = 1 - x^exponent
  * - `'sqrtOfRemaining'` u = sqrt(1 - x); `'squareOfRemaining'` u = (1 - x)^2
  * - `'exponential'` or `'geometric'` value = peak (floor / peak)^x, both above 0
- * - `{ kind: 'exponential', rate }` u = (e^(-rate x) - e^(-rate)) / (1 - e^(-rate)), down to any floor
- * - `'loweredLinear'` or `{ kind: 'loweredLinear', start }` u = start (1 - x), start .7 unless given: a jump at its first step
+ * - `{ kind: 'exponential', rate }` u = (e^(-rate x) - e^(-rate)) / (1 - e^(-rate)), down to any
+ * floor
+ * - `'loweredLinear'` or `{ kind: 'loweredLinear', start }` u = start (1 - x), start .7 unless
+ * given: a jump at its first step
  */
 export type CooldownShape =
   WarmupShape | 'exponential' | 'loweredLinear' | { kind: 'loweredLinear'; start: number };
@@ -68,7 +78,10 @@ const parameters: Record<string, { name: string; interval: string }> = {
   loweredLinear: { name: 'start', interval: '(0, 1]' },
 };
 
-/** The unit function that `shape` names, for a phase whose value is `low` at u = 0 and `high` at u = 1. */
+/**
+ * The unit function that `shape` names, for a phase whose value is `low` at u = 0 and `high` at u =
+ * 1.
+ */
 export function unitFunction(
   owner: string,
   option: string,
@@ -94,7 +107,8 @@ export function unitFunction(
   checkNames(inner, named, parameter ? ['kind', parameter.name] : ['kind']);
   if (parameter) {
     const value = named[parameter.name] ?? (kind === 'loweredLinear' ? 0.7 : undefined);
-    // Only a cooldown has a rate of its own: the one that takes the peak to the floor in a constant ratio.
+    // Only a cooldown has a rate of its own: the one that takes the peak to the floor in a constant
+    // ratio.
     if (!(kind === 'exponential' && phase === 'out' && value === undefined)) {
       checkNumber(inner, parameter.name, value, parameter.interval);
       if (kind === 'power') return power(value);

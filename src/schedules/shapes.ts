@@ -1,8 +1,10 @@
 /**
- * Bare unit functions: [0, 1] -> [0, 1], rising, f(0) = 0, f(1) = 1 (only `loweredLinear` ends below 1).
+ * Bare unit functions: [0, 1] -> [0, 1], rising, f(0) = 0, f(1) = 1 (only `loweredLinear` ends
+ * below 1).
  *
- * x is what is done of a warmup and what REMAINS of a cooldown: a cooldown is its warmup played backwards, so each name
- * says the cooldown's formula in its own progress p = 1 - x, and one function serves both. No defaults, no checks, no names as strings.
+ * x is what is done of a warmup and what REMAINS of a cooldown: a cooldown is its warmup played
+ * backwards, so each name says the cooldown's formula in its own progress p = 1 - x, and one
+ * function serves both. No defaults, no checks, no names as strings.
  */
 
 /** A rising function from [0, 1] to [0, 1]. */
@@ -10,7 +12,10 @@ export type UnitFunction = (x: number) => number;
 
 export const linear: UnitFunction = (x) => x;
 
-/** (1 - cos(pi x)) / 2, as a squared sine: that keeps the first steps of a long warmup above 0, where 1 - cos rounds to 0. */
+/**
+ * (1 - cos(pi x)) / 2, as a squared sine: that keeps the first steps of a long warmup above 0,
+ * where 1 - cos rounds to 0.
+ */
 export const cosine: UnitFunction = (x) => {
   const sine = Math.sin((x * Math.PI) / 2);
   return sine * sine;
@@ -21,7 +26,10 @@ export const mirrorCosine: UnitFunction = (x) => 2 * x - cosine(x);
 /** 1 - sqrt(1 - x), without the cancellation. */
 export const oneMinusSqrt: UnitFunction = (x) => x / (1 + Math.sqrt(1 - x));
 
-/** 1 - (1 - x)^2. Not x (2 - x): that factor falls while the other rises, and rounding then shows as steps down near x = 1. */
+/**
+ * 1 - (1 - x)^2. Not x (2 - x): that factor falls while the other rises, and rounding then shows as
+ * steps down near x = 1.
+ */
 export const oneMinusSquare: UnitFunction = (x) => {
   const done = 1 - x;
   return 1 - done * done;
@@ -41,7 +49,10 @@ export const loweredLinear =
   (x) =>
     start * x;
 
-/** (e^(kx) - 1) / (e^k - 1): for k > 0 slow, then fast (neighbors in a constant ratio when k = log(high / low)); for k < 0 fast, then saturating. */
+/**
+ * (e^(kx) - 1) / (e^k - 1): for k > 0 slow, then fast (neighbors in a constant ratio when k =
+ * log(high / low)); for k < 0 fast, then saturating.
+ */
 export const exponential =
   (k: number): UnitFunction =>
   (x) =>

@@ -1,4 +1,6 @@
-/** From the plain-JSON form back to the schedule. Whoever imports this file carries every schedule. */
+/**
+ * From the plain-JSON form back to the schedule. Whoever imports this file carries every schedule.
+ */
 
 import { check, checkNames } from '../check.js';
 import { product, scale, sequence } from './combine.js';
@@ -58,10 +60,13 @@ const makers: Makers = {
 };
 
 /**
- * The schedule that a spec describes: `scheduleFrom(JSON.parse(JSON.stringify(s.spec)))` gives the very values of `s` and an equal spec.
+ * The schedule that a spec describes: `scheduleFrom(JSON.parse(JSON.stringify(s.spec)))` gives the
+ * very values of `s` and an equal spec.
  *
- * @param spec What `schedule.spec` holds, or the same written by hand; options with a default may be left out.
- * @throws Error if the kind is unknown (it names the known ones) or an option of that kind is unknown, missing or out of range.
+ * @param spec What `schedule.spec` holds, or the same written by hand; options with a default may
+ * be left out.
+ * @throws Error if the kind is unknown (it names the known ones) or an option of that kind is
+ * unknown, missing or out of range.
  * @example
  * import { scheduleFrom, wsd } from 'tfjs-warmup/schedules';
  *

@@ -29,14 +29,19 @@ export type TrapezoidSpec = { kind: 'trapezoid' } & Required<TrapezoidOptions>;
 const kind = 'trapezoid';
 
 /**
- * A linear rise to `peak`, a plateau and a linear fall to `floor`, with the lengths as parts of `totalSteps`.
+ * A linear rise to `peak`, a plateau and a linear fall to `floor`, with the lengths as parts of
+ * `totalSteps`.
  *
- * With T_w = floor(warmupFraction totalSteps), T_d = floor(cooldownFraction totalSteps): peak (t + 1) / T_w for t < T_w; peak;
- * floor + (peak - floor) (totalSteps - t) / T_d in the last T_d steps, the first of which is still `peak`; floor.
+ * With T_w = floor(warmupFraction totalSteps), T_d = floor(cooldownFraction totalSteps): peak (t +
+ * 1) / T_w for t < T_w; peak;
+ * floor + (peak - floor) (totalSteps - t) / T_d in the last T_d steps, the first of which is still
+ * `peak`; floor.
  *
- * @param options `peak`: at least 0. `totalSteps`: in steps. `warmupFraction`, `cooldownFraction`: in [0, 1], together at most 1, the second .5 unless given.
+ * @param options `peak`: at least 0. `totalSteps`: in steps. `warmupFraction`, `cooldownFraction`:
+ * in [0, 1], together at most 1, the second .5 unless given.
  *   `floor`: in [0, peak], 0 unless given.
- * @throws Error if an option is unknown or out of range, or, when called, if the step is not a whole number of at least 0.
+ * @throws Error if an option is unknown or out of range, or, when called, if the step is not a
+ * whole number of at least 0.
  * @see 2410.23922 (warmups of 0 to 20%, cooldown over the last half)
  * @example
  * import { trapezoid } from 'tfjs-warmup/schedules';

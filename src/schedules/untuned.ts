@@ -24,7 +24,8 @@ function checkUntuned(owner: string, options: UntunedOptions): void {
  * peak min(1, (t + 1) (1 - beta2) / 2): 2000 steps for beta2 .999, 40 for .95.
  *
  * @param options `peak`: at least 0. `beta2`: in [0, 1).
- * @throws Error if an option is unknown or out of range, or, when called, if the step is not a whole number of at least 0.
+ * @throws Error if an option is unknown or out of range, or, when called, if the step is not a
+ * whole number of at least 0.
  * @see 1910.04209 (untuned linear warmup)
  * @example
  * import { untunedLinear } from 'tfjs-warmup/schedules';
@@ -42,7 +43,8 @@ export function untunedLinear(options: UntunedOptions): Schedule {
  * peak (1 - e^(-(1 - beta2) (t + 1))).
  *
  * @param options `peak`: at least 0. `beta2`: in [0, 1).
- * @throws Error if an option is unknown or out of range, or, when called, if the step is not a whole number of at least 0.
+ * @throws Error if an option is unknown or out of range, or, when called, if the step is not a
+ * whole number of at least 0.
  * @see 1910.04209 (untuned exponential warmup)
  * @example
  * import { untunedExponential } from 'tfjs-warmup/schedules';

@@ -24,13 +24,18 @@ export type WarmupCosineSpec = { kind: 'warmupCosine' } & Required<WarmupCosineO
 const kind = 'warmupCosine';
 
 /**
- * A linear warmup to `peak`, then half a cosine wave down to `floor`, which it keeps from `totalSteps` on.
+ * A linear warmup to `peak`, then half a cosine wave down to `floor`, which it keeps from
+ * `totalSteps` on.
  *
- * Warmup: peak (t + 1) / warmupSteps. After it: floor + (peak - floor) (1 + cos(pi x)) / 2 with x = (t - warmupSteps) / (totalSteps - warmupSteps).
+ * Warmup: peak (t + 1) / warmupSteps. After it: floor + (peak - floor) (1 + cos(pi x)) / 2 with x =
+ * (t - warmupSteps) / (totalSteps - warmupSteps).
  *
- * @param options `peak`: at least 0. `warmupSteps`, `totalSteps`: in steps, the first at most the second. `floor`: in [0, peak], 0 unless given.
- * @throws Error if an option is unknown or out of range, or, when called, if the step is not a whole number of at least 0.
- * @see 1608.03983, Eq. 5; 2406.09405, Eq. 8 (which prints start and end swapped: its code is followed)
+ * @param options `peak`: at least 0. `warmupSteps`, `totalSteps`: in steps, the first at most the
+ * second. `floor`: in [0, peak], 0 unless given.
+ * @throws Error if an option is unknown or out of range, or, when called, if the step is not a
+ * whole number of at least 0.
+ * @see 1608.03983, Eq. 5; 2406.09405, Eq. 8 (which prints start and end swapped: its code is
+ * followed)
  * @example
  * import { warmupCosine } from 'tfjs-warmup/schedules';
  *

@@ -27,7 +27,8 @@ export const warmup =
     checkAmount(kind, 'warmupSteps', warmupSteps, 1);
     checkAmount(kind, 'from', from, 0, peak);
     return schedule({ kind, ...options, from }, (step) =>
-      // A shape can round to 1 before the end, and then the sum to past the peak: 1.5 + (2 ** 52 + 3 - 1.5) is 2 ** 52 + 4.
+      // A shape can round to 1 before the end, and then the sum to past the peak: 1.5 + (2 ** 52 +
+      // 3 - 1.5) is 2 ** 52 + 4.
       ++step < warmupSteps
         ? Math.min(peak, from + (peak - from) * shape(step / warmupSteps))
         : peak,

@@ -47,16 +47,23 @@ export type WsdSpec = { kind: 'wsd' } & WsdCommon & Required<WsdShapes> & WsdCoo
 const kind = 'wsd';
 
 /**
- * Warmup, stable, decay: a warmup to `peak`, a plateau, and a cooldown to `floor`, which it keeps from `totalSteps` on.
+ * Warmup, stable, decay: a warmup to `peak`, a plateau, and a cooldown to `floor`, which it keeps
+ * from `totalSteps` on.
  *
- * With T_w, T_d the steps of warmup and cooldown, u and f their shapes: peak u((t + 1) / T_w) for t < T_w; peak;
- * floor + (peak - floor) f((t - (totalSteps - T_d)) / T_d) in the last T_d steps, the first of which is still `peak`; floor.
+ * With T_w, T_d the steps of warmup and cooldown, u and f their shapes: peak u((t + 1) / T_w) for t
+ * < T_w; peak;
+ * floor + (peak - floor) f((t - (totalSteps - T_d)) / T_d) in the last T_d steps, the first of
+ * which is still `peak`; floor.
  *
- * @param options `peak`: at least 0. `totalSteps`, `warmupSteps`: in steps. Exactly one of `cooldownSteps`: in steps, and `cooldownFraction`: in [0, 1].
- *   `cooldown`, `warmup`: see {@link CooldownShape} and {@link WarmupShape}, `'linear'` unless given. `floor`: in [0, peak], 0 unless given.
- * @throws Error if an option is unknown, missing or out of range, if warmup and cooldown together are longer than totalSteps,
+ * @param options `peak`: at least 0. `totalSteps`, `warmupSteps`: in steps. Exactly one of
+ * `cooldownSteps`: in steps, and `cooldownFraction`: in [0, 1].
+ * `cooldown`, `warmup`: see {@link CooldownShape} and {@link WarmupShape}, `'linear'` unless given.
+ * `floor`: in [0, peak], 0 unless given.
+ * @throws Error if an option is unknown, missing or out of range, if warmup and cooldown together
+ * are longer than totalSteps,
  *   or, when called, if the step is not a whole number of at least 0.
- * @see 2405.18392, Eq. 1 and appendix B.1 (`'oneMinusSqrt'` does best there); 2508.01483 (on the shapes)
+ * @see 2405.18392, Eq. 1 and appendix B.1 (`'oneMinusSqrt'` does best there); 2508.01483 (on the
+ * shapes)
  * @example
  * import { wsd } from 'tfjs-warmup/schedules';
  *

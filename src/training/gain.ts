@@ -41,8 +41,9 @@ export function perNeuron(
 }
 
 /**
- * A weight times a learnable gain for each output neuron: y = (gain W) x. A rotational optimizer turns W and keeps its
- * norm; the gain, of rank 1 and without decay, takes the inner rule and learns how large the neuron is to be.
+ * A weight times a learnable gain for each output neuron: y = (gain W) x. A rotational optimizer
+ * turns W and keeps its norm; the gain, of rank 1 and without decay, takes the inner rule and
+ * learns how large the neuron is to be.
  *
  * gainedWeight(w, gain)_ij = gain_j w_ij, j the neuron.
  *
@@ -50,7 +51,8 @@ export function perNeuron(
  * @param gain A factor (no unit) for each neuron, of any shape with so many values; start it at 1.
  * @returns A tensor of w's shape; differentiable in w and gain.
  * @throws if neuronAxis does not name axes of w, or gain has not one value for each neuron.
- * @see Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212); `SLinear` in its authors' code.
+ * @see Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212); `SLinear` in its authors'
+ * code.
  * @example
  * const kernel = tf.variable(tf.randomNormal([784, 10], 0, 0.05));
  * const gain = tf.variable(tf.ones([10]));

@@ -1,4 +1,7 @@
-/** The library in a real browser: tfjs's backends as a page gets them, and what a page's security policy forbids. */
+/**
+ * The library in a real browser: tfjs's backends as a page gets them, and what a page's security
+ * policy forbids.
+ */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';

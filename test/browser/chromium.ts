@@ -1,6 +1,6 @@
 /**
- * A real Chromium, from npm packages alone: the one of @sparticuz/chromium, with the libraries and the software Vulkan
- * driver that come with it. CHROMIUM_PATH names another one to use instead.
+ * A real Chromium, from npm packages alone: the one of @sparticuz/chromium, with the libraries and
+ * the software Vulkan driver that come with it. CHROMIUM_PATH names another one to use instead.
  */
 import { join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
@@ -42,7 +42,8 @@ export async function launchChromium(): Promise<Browser> {
       timeout: 60_000,
     });
   } catch (error) {
-    // Playwright appends the browser's whole log: of that, only the line of a missing library says more than the first one.
+    // Playwright appends the browser's whole log: of that, only the line of a missing library says
+    // more than the first one.
     const lines = (error as Error).message.split('\n');
     const reason =
       lines.find((line) => line.includes('error while loading shared libraries')) ?? lines[0];

@@ -1,6 +1,7 @@
 /**
- * The script of the test page. A check is a function here that returns plain JSON; the test calls it by its name and
- * judges the result. What nothing catches, GPU errors included, fails the test by itself.
+ * The script of the test page. A check is a function here that returns plain JSON; the test calls
+ * it by its name and judges the result. What nothing catches, GPU errors included, fails the test
+ * by itself.
  */
 import '@tensorflow/tfjs';
 import * as tf from '@tensorflow/tfjs-core';
@@ -18,7 +19,10 @@ async function use(name: string): Promise<void> {
 
 const watched = new WeakSet<GPUDevice>();
 
-/** Errors outside an error scope drop a whole submit without an exception; here they become uncaught errors of the page. */
+/**
+ * Errors outside an error scope drop a whole submit without an exception; here they become uncaught
+ * errors of the page.
+ */
 async function useWebGPU(): Promise<GPUDevice> {
   await use('webgpu');
   const { device } = tf.backend() as WebGPUBackend;
@@ -72,7 +76,10 @@ export const checks = {
 
 export type Checks = typeof checks;
 
-/** Runs a check and waits until the GPU has done its work, so that an error belongs to the check that caused it. */
+/**
+ * Runs a check and waits until the GPU has done its work, so that an error belongs to the check
+ * that caused it.
+ */
 async function run(name: keyof Checks, ...args: unknown[]): Promise<unknown> {
   const result = await (checks[name] as (...args: unknown[]) => unknown)(...args);
   if (tf.getBackend() === 'webgpu') {

@@ -1,4 +1,7 @@
-/** What the browser tests load: one page, its bundle and tfjs's wasm files, from 127.0.0.1 and without cross-origin isolation. */
+/**
+ * What the browser tests load: one page, its bundle and tfjs's wasm files, from 127.0.0.1 and
+ * without cross-origin isolation.
+ */
 import { createReadStream } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';

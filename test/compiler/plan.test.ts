@@ -1,4 +1,7 @@
-/** The structure of plans: what is merged, what the host computes, how many sweeps there are, and what is written when. */
+/**
+ * The structure of plans: what is merged, what the host computes, how many sweeps there are, and
+ * what is written when.
+ */
 import { describe, expect, it } from 'vitest';
 import {
   abs,

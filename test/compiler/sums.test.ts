@@ -1,4 +1,7 @@
-/** Sums are within 1e-6 of the sum of magnitudes, however long they are and in whatever form the kernel runs. */
+/**
+ * Sums are within 1e-6 of the sum of magnitudes, however long they are and in whatever form the
+ * kernel runs.
+ */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { abs, mul, neuronSum, square, tensorSum } from '../../src/compiler/expression.js';
 import { layoutOf } from '../../src/compiler/layout.js';
@@ -51,7 +54,8 @@ const cases = [
   ['columns', both, shape([151, 3, 150, 3], 1, 3)],
 ] as const;
 
-// Equal terms are the worst case: every addition rounds the same way. These lose most in a run of 64, 256 or 4096.
+// Equal terms are the worst case: every addition rounds the same way. These lose most in a run of
+// 64, 256 or 4096.
 const equalTerms = [0.1, 1.016, 1.0323, 1.2505, 1.3335, 1.9].map(
   (value) => [`all ${value}`, (size: number) => new Float32Array(size).fill(value)] as const,
 );

@@ -1,4 +1,7 @@
-/** Nothing grows: not the number of tensors, not the wasm heap, not the private memories, however long one trains. */
+/**
+ * Nothing grows: not the number of tensors, not the wasm heap, not the private memories, however
+ * long one trains.
+ */
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import * as tf from '@tensorflow/tfjs';
@@ -312,7 +315,8 @@ describe('cpu', () => {
     const elements = sizes.reduce((sum, [size]) => sum + size, 0);
     const needed = 4 * (2 * elements + 2 * 100_000);
     expect(memory(sizes.map((_, i) => sizes[sizes.length - 1 - i]))).toBeLessThan(1.1 * needed);
-    // Growing tensors make it grow its places for weight and gradient: by no more than the weights and gradients themselves.
+    // Growing tensors make it grow its places for weight and gradient: by no more than the weights
+    // and gradients themselves.
     expect(memory(sizes)).toBeLessThan(2.1 * needed);
   });
 });

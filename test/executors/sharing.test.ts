@@ -1,4 +1,7 @@
-/** Weights change in place. Nothing but the variable itself may notice: not the tensor it came from, not a view, not a twin. */
+/**
+ * Weights change in place. Nothing but the variable itself may notice: not the tensor it came from,
+ * not a view, not a twin.
+ */
 import * as tf from '@tensorflow/tfjs';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { AdamW, RuleOptimizer } from '../../src/optimizers/index.js';
@@ -15,7 +18,9 @@ import {
 } from './tools.js';
 
 const shape = [13, 7];
-/** With a norm to clip by, a gradient is looked at before the weights are borrowed; without, after. */
+/**
+ * With a norm to clip by, a gradient is looked at before the weights are borrowed; without, after.
+ */
 let clipNorm: number | undefined;
 const make = () => new AdamW({ learningRate: 0.1, clipNorm });
 const gradient = (seed = 50) => numbersTensor(shape, seed);

@@ -1,6 +1,6 @@
 /**
- * XNNPACK keeps packed copies of weights by tensor id. Weights that change in place would go on being used in their old
- * form, silently, by just these operations.
+ * XNNPACK keeps packed copies of weights by tensor id. Weights that change in place would go on
+ * being used in their old form, silently, by just these operations.
  */
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -12,7 +12,10 @@ import { bitsOf, numbersTensor, numbersVariable, stepWith, useBackend } from './
 type Operation = {
   readonly name: string;
   readonly shape: number[];
-  /** Makes the operation; its other inputs stay the same tensors, since the cache goes by all of them. */
+  /**
+   * Makes the operation; its other inputs stay the same tensors, since the cache goes by all of
+   * them.
+   */
   readonly make: () => (w: tf.Variable) => tf.Tensor;
   /** True if tfjs keeps a packed copy: such an operation would go on with old weights. */
   readonly cached: boolean;

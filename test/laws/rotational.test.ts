@@ -1,11 +1,12 @@
 /**
- * What must hold for every rotational optimizer, weight and gradient: properties over random shapes, neuron axes, scales
- * and options, on every executor. Angles, norms and means are measured in double from the float32 weights.
+ * What must hold for every rotational optimizer, weight and gradient: properties over random
+ * shapes, neuron axes, scales and options, on every executor. Angles, norms and means are measured
+ * in double from the float32 weights.
  *
- * How exact can an angle be? The weights are float32, so each is up to 6e-8 of itself away from where it should be: an
- * error of at most 1e-7 radians. The length of the tangent comes from |u|^2 - (u.w)^2 / |w|^2, whose terms are float32
- * sums: its relative error is some 2e-7 over `share`, the part of |u|^2 that is tangent. Half of the tolerances below is
- * the most that was seen.
+ * How exact can an angle be? The weights are float32, so each is up to 6e-8 of itself away from
+ * where it should be: an error of at most 1e-7 radians. The length of the tangent comes from |u|^2
+ * - (u.w)^2 / |w|^2, whose terms are float32 sums: its relative error is some 2e-7 over `share`,
+ * the part of |u|^2 that is tangent. Half of the tolerances below is the most that was seen.
  */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -80,7 +81,10 @@ const trials = fc.record({
   seed: fc.integer({ min: 0, max: 1e6 }),
   weightScale: fc.integer({ min: -3, max: 2 }).map((exponent) => 10 ** exponent),
   gradientScale: fc.integer({ min: -4, max: 4 }).map((exponent) => 10 ** exponent),
-  /** Weights far from mean 0 and gradients that agree in sign make directions that centring nearly cancels. */
+  /**
+   * Weights far from mean 0 and gradients that agree in sign make directions that centring nearly
+   * cancels.
+   */
   weightMean: fc.constantFrom(0, 0, 1),
   gradientMean: fc.constantFrom(0, 0, 1),
 });
@@ -159,7 +163,10 @@ function tangentOf(
   return { squared: dot(p, p), share: dot(p, p) / dot(whole, whole) };
 }
 
-/** Below this share of the tangent float32 sums do not give its length to three digits: such a direction is next to none. */
+/**
+ * Below this share of the tangent float32 sums do not give its length to three digits: such a
+ * direction is next to none.
+ */
 const measurableShare = 1e-4;
 
 const normTolerance = (size: number): number => 1e-6 * Math.sqrt(Math.max(1, size / 256));
@@ -177,7 +184,10 @@ class Violations {
   }
 }
 
-/** Norm and mean of a neuron after a step; what its tangent's length is not known to is in the norm as well, times the squared angle. */
+/**
+ * Norm and mean of a neuron after a step; what its tangent's length is not known to is in the norm
+ * as well, times the squared angle.
+ */
 function checkSphere(
   violations: Violations,
   start: ArrayLike<number>,
@@ -199,7 +209,10 @@ function checkSphere(
     );
 }
 
-/** Gradients in which each element has a scale of its own are so many different numbers that none is 0. */
+/**
+ * Gradients in which each element has a scale of its own are so many different numbers that none is
+ * 0.
+ */
 const powers = fc.constantFrom(2 ** 12, 2 ** -7, 2 ** 3);
 
 describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
@@ -288,7 +301,8 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
       fc.assert(
         fc.property(trials, powers, fc.boolean(), (trial, power, zeroMean) => {
           const { form } = trial;
-          // Of 1 and more, so that float32 does not see the 1e-8 that SGDM's and AdamW's divisors are kept from zero with.
+          // Of 1 and more, so that float32 does not see the 1e-8 that SGDM's and AdamW's divisors
+          // are kept from zero with.
           const run = {
             shape: form.shape,
             start: startOf(trial),

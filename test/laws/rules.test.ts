@@ -20,7 +20,10 @@ import {
   type Recipe,
 } from '../support/random-rule.js';
 
-/** What the random rules had in them; asserted at the end, so that a generator that grows poor does not pass for a green test. */
+/**
+ * What the random rules had in them; asserted at the end, so that a generator that grows poor does
+ * not pass for a green test.
+ */
 const covered = new Map<string, number>();
 const cover = (what: string, times = 1): void =>
   void covered.set(what, (covered.get(what) ?? 0) + times);
@@ -79,7 +82,8 @@ function run({ recipe, shape, seed, special }: Setting): Outcome {
     if (op === 'input' && Object.hasOwn(rule.slots, name!)) cover(`${rule.slots[name!]} slot read`);
   if (rule.initial && recipe.initial > 0 && recipe.slots.length > 0)
     cover(recipe.count === 0 ? 'initial value taken' : 'initial value not taken');
-  // The question whether this is a variable's first step is a host condition too, but one that is always there.
+  // The question whether this is a variable's first step is a host condition too, but one that is
+  // always there.
   if (
     [...nodes].some(
       ({ type, domain, args }) =>

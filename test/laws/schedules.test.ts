@@ -1,4 +1,6 @@
-/** Laws of the schedules, over random options of extreme sizes, through the checker that users get. */
+/**
+ * Laws of the schedules, over random options of extreme sizes, through the checker that users get.
+ */
 
 import type { serialization } from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
@@ -266,7 +268,8 @@ function boundary({ spec }: Schedule): number {
 
 describe('conventions', () => {
   it('rounding takes no value past the peak, and leaves none short of it', () => {
-    // low + (high - low) misses high: by one too many for the first pair, by one too few for the second.
+    // low + (high - low) misses high: by one too many for the first pair, by one too few for the
+    // second.
     for (const [from, peak] of [
       [1.5, 2 ** 52 + 3],
       [0.5, 2 ** 52 + 1],

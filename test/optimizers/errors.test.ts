@@ -1,4 +1,7 @@
-/** Bad input: an error that names the option, the value and what is allowed, before anything has changed. */
+/**
+ * Bad input: an error that names the option, the value and what is allowed, before anything has
+ * changed.
+ */
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
@@ -267,7 +270,10 @@ describe.each([
     { name: b.name, tensor: gradient(b) },
   ];
 
-  /** Runs what must throw and checks that nothing changed: weights, state, counts, the step, what is described. */
+  /**
+   * Runs what must throw and checks that nothing changed: weights, state, counts, the step, what is
+   * described.
+   */
   async function refuses(
     optimizer: FusedOptimizer,
     attempt: () => unknown,

@@ -110,7 +110,9 @@ const load = (artifacts: tf.io.ModelArtifacts): Promise<tf.LayersModel> =>
   tf.loadLayersModel(tf.io.fromMemory(artifacts));
 const weightsOf = (model: tf.LayersModel) => model.getWeights().map(bitsOf);
 const optimizerOf = (model: tf.LayersModel) => model.optimizer as unknown as FusedOptimizer;
-/** tfjs-layers never uses a variable name twice in one session: what it appends says nothing here. */
+/**
+ * tfjs-layers never uses a variable name twice in one session: what it appends says nothing here.
+ */
 const withoutSuffixes = (name: string): string => name.replace(/_\d+(?=\/\w+$)/, '');
 const stateOf = async (optimizer: FusedOptimizer) =>
   Object.fromEntries(
@@ -177,7 +179,8 @@ describe.each(['wasm', 'cpu'])('%s', (backend) => {
     expect(weightsOf(second)).toEqual(weightsOf(first));
     const [one, two] = [await stateOf(optimizerOf(first)), await stateOf(optimizerOf(second))];
     expect(Object.values(two)).toEqual(Object.values(one));
-    // What was saved under a name with _1 finds a third model, and the plain name in a session without others.
+    // What was saved under a name with _1 finds a third model, and the plain name in a session
+    // without others.
     const artifacts = await save(second);
     const third = await load(artifacts);
     await fit(third);

@@ -1,4 +1,7 @@
-/** The numbers of the optimizers: the same bits on every executor where the rule has no sums, and close to the papers' formulas in double. */
+/**
+ * The numbers of the optimizers: the same bits on every executor where the rule has no sums, and
+ * close to the papers' formulas in double.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { scalar } from '../../src/compiler/expression.js';
@@ -75,7 +78,10 @@ const optimizers: readonly {
 
 const steps = 20;
 const size = 1_000_003;
-/** Enough elements for every path of a kernel, for the backend on which tfjs operations take 100 ns an element. */
+/**
+ * Enough elements for every path of a kernel, for the backend on which tfjs operations take 100 ns
+ * an element.
+ */
 const fewer = 50_003;
 
 describe('20 steps', () => {
@@ -188,7 +194,10 @@ describe('clipNorm', () => {
     [129],
   ];
 
-  /** The weights that a step of length 1 from 0 leads to: what was made of the gradients, with its sign turned. */
+  /**
+   * The weights that a step of length 1 from 0 leads to: what was made of the gradients, with its
+   * sign turned.
+   */
   async function scaled(
     [backend, executor]: Place,
     gradients: readonly Float32Array[],
@@ -212,7 +221,10 @@ describe('clipNorm', () => {
   const gradientsOf = (scale: (i: number) => number): Float32Array[] =>
     shapes.map((shape, i) => bell(sizeOf(shape), 40 + i, scale(i)));
 
-  /** The largest relative error of an element; denormal results, which have fewer digits, may be off by their last. */
+  /**
+   * The largest relative error of an element; denormal results, which have fewer digits, may be off
+   * by their last.
+   */
   function relativeError(
     results: readonly Float32Array[],
     gradients: readonly Float32Array[],

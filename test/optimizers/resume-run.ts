@@ -1,4 +1,7 @@
-/** One training run that can stop anywhere and go on in another process. Its gradients depend on weights and step alone. */
+/**
+ * One training run that can stop anywhere and go on in another process. Its gradients depend on
+ * weights and step alone.
+ */
 import * as tf from '@tensorflow/tfjs';
 import {
   AdamW,
@@ -81,7 +84,10 @@ const shapes: Record<string, number[]> = {
   'resume/gain': [5],
 };
 
-/** The optimizers that need no warmup, with norms, energies, running powers and random numbers to carry over. */
+/**
+ * The optimizers that need no warmup, with norms, energies, running powers and random numbers to
+ * carry over.
+ */
 const warmupFree: Record<string, (options: CommonOptions) => FusedOptimizer> = {
   RotationalAdamW: (options) => new RotationalAdamW(options),
   RotationalSGDM: (options) => new RotationalSGDM({ ...options, nesterov: true, perNeuron: false }),

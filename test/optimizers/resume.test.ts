@@ -1,4 +1,7 @@
-/** A run that is saved, killed and continued in a new process ends in the bits of the run that never stopped. */
+/**
+ * A run that is saved, killed and continued in a new process ends in the bits of the run that never
+ * stopped.
+ */
 import { execFile } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -16,7 +19,10 @@ const runs: Run[] = [
   { name: 'RuleOptimizer', backend: 'cpu', executor: 'ops' },
 ];
 
-/** Where the second process is handed the runs: after an even and after an odd step, and before `sometimes` had any gradient but the first. */
+/**
+ * Where the second process is handed the runs: after an even and after an odd step, and before
+ * `sometimes` had any gradient but the first.
+ */
 const stops = [30, 2];
 
 const folder = mkdtempSync(join(tmpdir(), 'tfjs-warmup-resume-'));

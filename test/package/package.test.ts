@@ -1,4 +1,7 @@
-/** The tarball that npm would publish: it installs, works by import and by require, has sound types, and stays small. */
+/**
+ * The tarball that npm would publish: it installs, works by import and by require, has sound types,
+ * and stays small.
+ */
 import { execFileSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

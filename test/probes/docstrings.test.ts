@@ -39,7 +39,8 @@ function setting() {
   const probe = new probes.UpdateProbe();
   const optimizer = new optimizers.SGDMomentum({ learningRate: 0.01, probe });
   model.compile({ optimizer, loss: 'meanSquaredError' });
-  // Without arguments of fixed data; of weights and a batch; or of predictions and what they should be.
+  // Without arguments of fixed data; of weights and a batch; or of predictions and what they should
+  // be.
   const loss = (a: tf.Tensor = weights, b: tf.Tensor = x): tf.Tensor =>
     a.shape[0] === b.shape[0]
       ? tf.losses.meanSquaredError(b, a)

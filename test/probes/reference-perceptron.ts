@@ -1,11 +1,17 @@
-/** A perceptron with one hidden layer, in tfjs and in double: its Hessian from central differences of the exact gradient. */
+/**
+ * A perceptron with one hidden layer, in tfjs and in double: its Hessian from central differences
+ * of the exact gradient.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { symmetricEigen } from '../../src/probes/symmetric-eigen.js';
 import { normals, variableOf } from './support.js';
 
 const [inputs, hidden, outputs, samples] = [5, 6, 3, 20];
 
-/** The mean squared error of tanh(x a) b against y; `hessianEigenvalue` is the largest of its Hessian. */
+/**
+ * The mean squared error of tanh(x a) b against y; `hessianEigenvalue` is the largest of its
+ * Hessian.
+ */
 export function perceptron(): {
   variables: tf.Variable[];
   loss: () => tf.Scalar;

@@ -1,4 +1,7 @@
-/** Representation change against the same networks in double: |dW X| / |W X| layer by layer (spec of arXiv 2510.19093). */
+/**
+ * Representation change against the same networks in double: |dW X| / |W X| layer by layer (spec of
+ * arXiv 2510.19093).
+ */
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { AdamW, SGDMomentum } from '../../src/optimizers/index.js';

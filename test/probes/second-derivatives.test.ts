@@ -1,4 +1,7 @@
-/** Second derivatives that tfjs by itself gets wrong or refuses, against central differences of first ones in double. */
+/**
+ * Second derivatives that tfjs by itself gets wrong or refuses, against central differences of
+ * first ones in double.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
 import { hessianVectorProduct } from '../../src/probes/hessian-vector-product.js';

@@ -1,6 +1,7 @@
 /**
- * Thresholds found by simulation: the optimizers of this library descend many quadratics h x^2 / 2 at once, each weight
- * its own, and the smallest h whose weight grows is the threshold. Kalra and Barkeshli (arXiv 2406.09405), B.1 and E.4.
+ * Thresholds found by simulation: the optimizers of this library descend many quadratics h x^2 / 2
+ * at once, each weight its own, and the smallest h whose weight grows is the threshold. Kalra and
+ * Barkeshli (arXiv 2406.09405), B.1 and E.4.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
@@ -37,7 +38,10 @@ const train = (
   return w.dataSync();
 };
 
-/** The smallest of the grid's curvatures, times `scale`, whose weight has ever run away: Adam, once v has grown, calls it back. */
+/**
+ * The smallest of the grid's curvatures, times `scale`, whose weight has ever run away: Adam, once
+ * v has grown, calls it back.
+ */
 function simulatedThreshold(optimizer: FusedOptimizer, w: tf.Variable, scale: number): number {
   const loss = curved(
     w,
@@ -52,7 +56,10 @@ function simulatedThreshold(optimizer: FusedOptimizer, w: tf.Variable, scale: nu
   return scale * grid[unstable];
 }
 
-/** AdamW that has had a million updates, with v / (1 - beta2^t) = p^2 for every weight, which further gradients hardly move. */
+/**
+ * AdamW that has had a million updates, with v / (1 - beta2^t) = p^2 for every weight, which
+ * further gradients hardly move.
+ */
 async function frozenAdam(
   learningRate: number,
   beta1: number,

@@ -131,8 +131,9 @@ async function compare(
           [read[name][metric]!].flat() as number[],
           [expected[t][name][metric]].flat(),
         ];
-        // A cosine is a difference of like sums: it is right to so many digits of 1. A bias, whose vectors of one
-        // element cannot turn, seems to by the root of the last digits of its float32 sums.
+        // A cosine is a difference of like sums: it is right to so many digits of 1. A bias, whose
+        // vectors of one element cannot turn, seems to by the root of the last digits of its
+        // float32 sums.
         const tolerance = metric.endsWith('Alignment') ? 2e-6 : 0;
         for (const [k, value] of wanted.entries())
           expect(

@@ -1,4 +1,7 @@
-/** AdamW. Loshchilov and Hutter, Decoupled weight decay regularization (arXiv 1711.05101), Algorithm 2, lines 6 to 12. */
+/**
+ * AdamW. Loshchilov and Hutter, Decoupled weight decay regularization (arXiv 1711.05101), Algorithm
+ * 2, lines 6 to 12.
+ */
 import { stateOf, type Reference } from './reference.js';
 
 export const adamW: Reference = (

@@ -1,4 +1,7 @@
-/** Clipping by the global norm. Pascanu et al., On the difficulty of training recurrent neural networks (arXiv 1211.5063), Algorithm 1. */
+/**
+ * Clipping by the global norm. Pascanu et al., On the difficulty of training recurrent neural
+ * networks (arXiv 1211.5063), Algorithm 1.
+ */
 
 /** The factor of all gradients: 1, or clipNorm / |g| where the norm over all of them is larger. */
 export function clipFactor(gradients: readonly Float64Array[], clipNorm: number): number {

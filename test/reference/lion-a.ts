@@ -21,7 +21,10 @@ export function inverseBias(kind: LionAForm['biasCorrection'], beta: number, t: 
 export const matchedSize = (beta: number, matchAdamW = true): number =>
   matchAdamW ? Math.sqrt((1 - beta) / (1 + beta)) : 1;
 
-/** sign(c), c = b^2 m + (1 - b^2) g with Nesterov, else b m + (1 - b) g; m <- b m + (1 - b) g; and the factors of the step. */
+/**
+ * sign(c), c = b^2 m + (1 - b^2) g with Nesterov, else b m + (1 - b) g; m <- b m + (1 - b) g; and
+ * the factors of the step.
+ */
 export function signDirection(
   { nesterov = true, biasCorrection, rrc }: LionAForm,
   g: Float64Array,

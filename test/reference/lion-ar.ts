@@ -10,7 +10,10 @@ export type LionARForm = LionAForm & {
   readonly equilibriumRate?: 'adamw' | 'lion';
   readonly exactAngle?: boolean;
   readonly zeroMean?: boolean;
-  /** Added to |p|, as the rotational variants do; this library does not, as |p| is either 0 or large. */
+  /**
+   * Added to |p|, as the rotational variants do; this library does not, as |p| is either 0 or
+   * large.
+   */
   readonly epsilon?: number;
 };
 

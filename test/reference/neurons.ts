@@ -1,6 +1,12 @@
-/** Which elements make up each neuron, counted out one by one, and what is measured of them in float64. */
+/**
+ * Which elements make up each neuron, counted out one by one, and what is measured of them in
+ * float64.
+ */
 
-/** The indices of the elements of each neuron; neurons are numbered by `axes`, in the order of the axes. */
+/**
+ * The indices of the elements of each neuron; neurons are numbered by `axes`, in the order of the
+ * axes.
+ */
 export function neuronsOf(shape: readonly number[], axes: readonly number[]): number[][] {
   const sorted = [...axes].sort((a, b) => a - b);
   const neurons: number[][] = Array.from(

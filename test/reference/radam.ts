@@ -1,4 +1,7 @@
-/** RAdam. Liu et al., On the variance of the adaptive learning rate and beyond (arXiv 1908.03265), Algorithm 2; threshold 5 as in torch and Optax. */
+/**
+ * RAdam. Liu et al., On the variance of the adaptive learning rate and beyond (arXiv 1908.03265),
+ * Algorithm 2; threshold 5 as in torch and Optax.
+ */
 import { stateOf, type Reference } from './reference.js';
 
 /** rho_t, the length of the simple moving average that Adam's second moment amounts to. */

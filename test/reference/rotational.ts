@@ -1,7 +1,7 @@
 /**
- * The rotational variants in float64, step by step as they were published, with no thought for speed.
- * Source: Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212), and its authors' code:
- * `perform_rotational_update` and `center_rotational_weights`.
+ * The rotational variants in float64, step by step as they were published, with no thought for
+ * speed. Source: Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212), and its
+ * authors' code: `perform_rotational_update` and `center_rotational_weights`.
  */
 import { centred, dot, normOf, pick } from './neurons.js';
 import { stateOf, type Reference, type State, type StepOptions } from './reference.js';
@@ -14,7 +14,10 @@ export type RotationalForm = {
   readonly rotation?: (options: StepOptions) => number;
 };
 
-/** An inner optimizer's direction, without learning rate and weight decay; keeps its moments in the state. */
+/**
+ * An inner optimizer's direction, without learning rate and weight decay; keeps its moments in the
+ * state.
+ */
 type Direction = (g: Float64Array, state: State, options: StepOptions) => Float64Array;
 
 /** u = (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps) */
@@ -39,7 +42,10 @@ const momentumDirection =
     });
   };
 
-/** u = sign(b1 m + (1 - b1) g), then m <- b2 m + (1 - b2) g; marks as close the elements whose sign float32 may see otherwise. */
+/**
+ * u = sign(b1 m + (1 - b1) g), then m <- b2 m + (1 - b2) g; marks as close the elements whose sign
+ * float32 may see otherwise.
+ */
 export const lionDirection: Direction = (g, state, { beta1, beta2 }) => {
   const m = stateOf(state, 'm', g.length);
   const close = stateOf(state, 'close', g.length);
@@ -66,7 +72,10 @@ export const equilibrium = {
 /** Neurons with a smaller norm take the plain step of the inner optimizer, for good. */
 export const smallestNorm = 1e-12;
 
-/** w <- |w| (w - mean) / |w - mean| in each neuron; stores the norms, 0 for a neuron whose weights are all the same. */
+/**
+ * w <- |w| (w - mean) / |w - mean| in each neuron; stores the norms, 0 for a neuron whose weights
+ * are all the same.
+ */
 export function prepareRotation(
   { neurons, zeroMean = true }: Pick<RotationalForm, 'neurons' | 'zeroMean'>,
   w: Float64Array,

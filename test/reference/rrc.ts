@@ -1,6 +1,7 @@
 /**
- * The RRC correction in float64, from signal and noise as they are defined: with S the power of the mean gradient and
- * Nz that of its noise, E|g|^2 = S + Nz and E|m_hat|^2 = S + kappa_t Nz, m_hat the bias-corrected running mean of g.
+ * The RRC correction in float64, from signal and noise as they are defined: with S the power of the
+ * mean gradient and Nz that of its noise, E|g|^2 = S + Nz and E|m_hat|^2 = S + kappa_t Nz, m_hat
+ * the bias-corrected running mean of g.
  */
 import { stateOf, type State } from './reference.js';
 
@@ -14,7 +15,10 @@ export type RRCForm = {
 /** Running means of |g|^2, |m_hat|^2, 1 and kappa, all with the same weights. */
 const means = (state: State): Float64Array => stateOf(state, 'rrcMeans', 4);
 
-/** The signal-to-noise ratio of the mini-batch gradient as it is known now; undefined while nothing is known. */
+/**
+ * The signal-to-noise ratio of the mini-batch gradient as it is known now; undefined while nothing
+ * is known.
+ */
 export function signalToNoise(state: State): number | undefined {
   const [a, bm, one, kappa] = means(state);
   if (one - kappa <= 1e-6) return undefined;

@@ -1,4 +1,7 @@
-/** SGD with momentum as PyTorch's documentation of torch.optim.SGD states it: no dampening, weight decay in the gradient. */
+/**
+ * SGD with momentum as PyTorch's documentation of torch.optim.SGD states it: no dampening, weight
+ * decay in the gradient.
+ */
 import { stateOf, type Reference } from './reference.js';
 
 export const sgdMomentum =

@@ -1,4 +1,6 @@
-/** How to measure a small angle in float32: acos(cos) cannot, three sums and an atan2 in double can. */
+/**
+ * How to measure a small angle in float32: acos(cos) cannot, three sums and an atan2 in double can.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LionAR } from '../../src/optimizers/index.js';

@@ -1,4 +1,7 @@
-/** Weights are centred once, before the first forward pass whose gradient is used, and keep their norm. */
+/**
+ * Weights are centred once, before the first forward pass whose gradient is used, and keep their
+ * norm.
+ */
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LionAR, RotationalAdamW, RotationalSGDM } from '../../src/optimizers/index.js';

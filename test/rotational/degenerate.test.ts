@@ -1,4 +1,7 @@
-/** Weights and gradients for which the formulas divide by nothing: no weight becomes NaN, and what can learn learns. */
+/**
+ * Weights and gradients for which the formulas divide by nothing: no weight becomes NaN, and what
+ * can learn learns.
+ */
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -108,7 +111,8 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
           const [own, other] = [after, expected[t]].map((values) =>
             values.filter((_, i) => i % 4 === column),
           );
-          // AdamW's learning rate and bias corrections are one scalar there and two here: the last bit may differ.
+          // AdamW's learning rate and bias corrections are one scalar there and two here: the last
+          // bit may differ.
           if (name === 'RotationalAdamW')
             expect(distance(own, other)).toBeLessThan(1e-7 * (t + 1) * largest(other) + 1e-12);
           else expectSameBits(own, other, `column ${column} after ${t} steps`);

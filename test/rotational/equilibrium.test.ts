@@ -1,4 +1,7 @@
-/** The rotation that plain optimizers settle at, what the rotational ones make of it, and what is left of a norm after many steps. */
+/**
+ * The rotation that plain optimizers settle at, what the rotational ones make of it, and what is
+ * left of a norm after many steps.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {
@@ -131,8 +134,9 @@ describe('random gradients', () => {
   const shape = [fanIn, count];
   const neurons = neuronsOf(shape, [1]);
 
-  // The formulas take it that momentum forgets much sooner than weights. Lion's lasts 100 steps, in which the weights must
-  // hardly decay: the rotation lies above its formula by eta lambda / (2 (1 - beta2)), 5% at .01 and .1, 1.5% here.
+  // The formulas take it that momentum forgets much sooner than weights. Lion's lasts 100 steps, in
+  // which the weights must hardly decay: the rotation lies above its formula by eta lambda / (2 (1
+  // - beta2)), 5% at .01 and .1, 1.5% here.
   const rates: Record<EquilibriumRate, { learningRate: number; weightDecay: number }> = {
     adamw: { learningRate: 0.01, weightDecay: 0.1 },
     sgdm: { learningRate: 0.01, weightDecay: 0.05 },
@@ -146,7 +150,10 @@ describe('random gradients', () => {
     lion: Math.sqrt((0.01 * fanIn) / (Math.PI * 0.03 * q)),
   };
 
-  /** The root mean square of all neurons' angles in the steps from `from` on, and of their norms at the end. */
+  /**
+   * The root mean square of all neurons' angles in the steps from `from` on, and of their norms at
+   * the end.
+   */
   function simulate(
     optimizer: FusedOptimizer,
     norm: number,
@@ -203,7 +210,8 @@ describe('random gradients', () => {
     '%s settles within 3%% of its formula, and its rotational variant turns by just that',
     (kind, { plain, rotational, settled: from }) => {
       const formula = equilibriumRotation({ kind, ...rates[kind] });
-      // The norm starts 10% too large; what is left of that falls by e in 500 steps, with SGD in 100, with Lion in 1700.
+      // The norm starts 10% too large; what is left of that falls by e in 500 steps, with SGD in
+      // 100, with Lion in 1700.
       const settled = simulate(plain(rates[kind]), 1.1 * norms[kind], {
         from,
         to: from + 300,

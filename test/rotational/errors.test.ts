@@ -1,4 +1,7 @@
-/** Bad input to the rotational family: each error names the optimizer, the group or the variable, and what is allowed. */
+/**
+ * Bad input to the rotational family: each error names the optimizer, the group or the variable,
+ * and what is allowed.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {

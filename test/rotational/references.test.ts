@@ -1,4 +1,7 @@
-/** The float64 references against the trajectories of golden.json, which come from a program of their own. */
+/**
+ * The float64 references against the trajectories of golden.json, which come from a program of
+ * their own.
+ */
 import { describe, expect, test } from 'vitest';
 import { adamW } from '../reference/adamw.js';
 import { giAdam } from '../reference/gi-adam.js';

@@ -66,7 +66,8 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
       expect(Math.abs(signalToNoise(state)! / phi - 1)).toBeLessThan(phi < 0.1 ? 0.15 : 0.05);
       for (const factor of factors.slice(20))
         expect(Math.abs(factor * Math.sqrt(1 + phi) - 1)).toBeLessThan(0.03);
-      // Cautious for the two steps that precede any knowledge: kappa_1 = 1, and a step uses what was known before it.
+      // Cautious for the two steps that precede any knowledge: kappa_1 = 1, and a step uses what
+      // was known before it.
       expect(factors[0]).toBeCloseTo(0.05, 6);
       expect(factors[1]).toBeCloseTo(0.05, 6);
       expect(factors[2]).toBeGreaterThan(0.06);

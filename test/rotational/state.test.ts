@@ -1,4 +1,7 @@
-/** What is kept between steps: it goes out and comes back bit for bit, moves between executors, and does not grow. */
+/**
+ * What is kept between steps: it goes out and comes back bit for bit, moves between executors, and
+ * does not grow.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import {

@@ -3,7 +3,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { FusedOptimizer } from '../../src/optimizers/index.js';
 import { normOf, pick } from '../reference/neurons.js';
 
-/** Backend and executor: fused kernels in the backend's memory, in a private one, and tfjs operations. */
+/**
+ * Backend and executor: fused kernels in the backend's memory, in a private one, and tfjs
+ * operations.
+ */
 export const places = [
   ['wasm', 'auto'],
   ['cpu', 'auto'],
@@ -81,8 +84,9 @@ export function train(
 }
 
 /**
- * The angle between w and w + dw from three sums, as probes take it: a = |w|^2, b = w.dw, d = |dw|^2. Exact where
- * acos(cos) knows nothing; `round` may stand for what the sums lose on a device.
+ * The angle between w and w + dw from three sums, as probes take it: a = |w|^2, b = w.dw, d =
+ * |dw|^2. Exact where acos(cos) knows nothing; `round` may stand for what the sums lose on a
+ * device.
  */
 export const angleFromSums = (a: number, b: number, d: number): number =>
   Math.atan2(Math.sqrt(Math.max(0, a * d - b * b)), a + b);

@@ -1,9 +1,11 @@
 /**
- * Twenty steps of every optimizer of the family against its float64 reference: within 1e-6 of the largest weight.
+ * Twenty steps of every optimizer of the family against its float64 reference: within 1e-6 of the
+ * largest weight.
  *
- * Where c = b1 m + (1 - b1) g is all cancellation, float32 may see its sign otherwise. Plain sign rules leave such an
- * element out. A rotational rule cannot: one sign turns the whole weight vector, by up to 2 eta_r / |p| in each step that
- * follows. So the neuron (without neurons: the tensor) that has such an element is left out, and at most one may be.
+ * Where c = b1 m + (1 - b1) g is all cancellation, float32 may see its sign otherwise. Plain sign
+ * rules leave such an element out. A rotational rule cannot: one sign turns the whole weight
+ * vector, by up to 2 eta_r / |p| in each step that follows. So the neuron (without neurons: the
+ * tensor) that has such an element is left out, and at most one may be.
  */
 import { describe, expect, test } from 'vitest';
 import {

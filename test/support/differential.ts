@@ -1,4 +1,7 @@
-/** Runs one rule through its definition, the wasm printer and the ops printer, and compares all that comes out. */
+/**
+ * Runs one rule through its definition, the wasm printer and the ops printer, and compares all that
+ * comes out.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { mul, input } from '../../src/compiler/expression.js';
 import { layoutOf, type Layout } from '../../src/compiler/layout.js';
@@ -70,7 +73,10 @@ export function runOpsOn(
   return outputs;
 }
 
-/** Throws where the printers differ in a bit, or from the definition. Ops run on the current backend. */
+/**
+ * Throws where the printers differ in a bit, or from the definition. Ops run on the current
+ * backend.
+ */
 export function compare({ rule, shape, inputs, hyperparameters, count, scaled }: Case): Outcome {
   const layout = layoutOf('test', shape.shape, shape.axes);
   const plan = planUpdate(rule, scaled);

@@ -1,6 +1,7 @@
 /**
- * Runs a plan's wasm kernel by itself, in a memory where everything can be looked at afterwards: sums included, and
- * guard words between the buffers, so that a write to the wrong place does not pass.
+ * Runs a plan's wasm kernel by itself, in a memory where everything can be looked at afterwards:
+ * sums included, and guard words between the buffers, so that a write to the wrong place does not
+ * pass.
  */
 import type { Layout } from '../../src/compiler/layout.js';
 import type { Buffer, Plan } from '../../src/compiler/plan.js';

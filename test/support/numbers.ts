@@ -1,6 +1,11 @@
-/** Test data that is the same in every run, and comparisons that name the first difference instead of printing arrays. */
+/**
+ * Test data that is the same in every run, and comparisons that name the first difference instead
+ * of printing arrays.
+ */
 
-/** A stream of integers below 2^32 (xorshift32): fast, and no dependence on a library's generator. */
+/**
+ * A stream of integers below 2^32 (xorshift32): fast, and no dependence on a library's generator.
+ */
 function integers(seed: number): () => number {
   let state = (Math.imul(seed + 1, 0x9e3779b1) ^ 0x5bd1e995) >>> 0 || 1;
   return () => {
@@ -17,7 +22,10 @@ export function uniforms(seed: number): () => number {
   return () => next() / 2 ** 32;
 }
 
-/** Bell-shaped (the sum of four uniforms), with mean 0 and variance 1: close enough to normal, and cheap at a million elements. */
+/**
+ * Bell-shaped (the sum of four uniforms), with mean 0 and variance 1: close enough to normal, and
+ * cheap at a million elements.
+ */
 export function bell(size: number, seed: number, scale = 1): Float32Array {
   const next = uniforms(seed);
   const factor = Math.sqrt(3) * scale;
@@ -32,7 +40,9 @@ const scales = Float32Array.from(
   (_, i) => 10 ** ((4 * ((i * 367) % 997)) / 997 - 3),
 );
 
-/** Gradients as training gives them: a scale of its own for each element, some elements exactly 0. */
+/**
+ * Gradients as training gives them: a scale of its own for each element, some elements exactly 0.
+ */
 export function gradient(size: number, seed: number): Float32Array {
   const values = bell(size, seed);
   const next = integers(seed + 1000);
@@ -47,7 +57,10 @@ const fromBits = (bits: number): number => {
   return word.getFloat32(0);
 };
 
-/** Float32 values at which arithmetic is special: zeros, denormals, the ends of the range, infinities, NaN. */
+/**
+ * Float32 values at which arithmetic is special: zeros, denormals, the ends of the range,
+ * infinities, NaN.
+ */
 export const specials: readonly number[] = [
   0,
   -0,
@@ -84,7 +97,9 @@ export function mixture(size: number, seed: number, probability: number): Float3
 const bitsOf = (values: Float32Array): Int32Array =>
   new Int32Array(values.buffer, values.byteOffset, values.length);
 
-/** Where two arrays differ first, in words, or undefined; a NaN equals any NaN, 0 does not equal -0. */
+/**
+ * Where two arrays differ first, in words, or undefined; a NaN equals any NaN, 0 does not equal -0.
+ */
 export function firstDifference(actual: Float32Array, expected: Float32Array): string | undefined {
   if (actual.length !== expected.length)
     return `${actual.length} values instead of ${expected.length}`;
@@ -109,7 +124,10 @@ export const largest = (values: ArrayLike<number>): number => {
   return most;
 };
 
-/** The largest |actual - expected|; a value that is not finite counts as infinitely far. `skip` leaves elements out. */
+/**
+ * The largest |actual - expected|; a value that is not finite counts as infinitely far. `skip`
+ * leaves elements out.
+ */
 export function distance(
   actual: ArrayLike<number>,
   expected: ArrayLike<number>,

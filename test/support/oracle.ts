@@ -1,6 +1,7 @@
 /**
- * Update rules in plain JavaScript, one float32 operation after the other. `evaluateOutputs` reads the rule's
- * expressions and knows nothing of plans; `interpret` follows a plan and shows what each of its sums adds up.
+ * Update rules in plain JavaScript, one float32 operation after the other. `evaluateOutputs` reads
+ * the rule's expressions and knows nothing of plans; `interpret` follows a plan and shows what each
+ * of its sums adds up.
  */
 import type { Expression } from '../../src/compiler/expression.js';
 import type { Buffer, Plan } from '../../src/compiler/plan.js';
@@ -11,7 +12,10 @@ type Domain = Expression['domain'];
 /** A tensor's shape with its neuron axes, counted from 0. */
 export type Shape = { readonly shape: readonly number[]; readonly axes: readonly number[] };
 
-/** The number of the neuron that each element belongs to: its coordinates along the neuron axes, in row-major order. */
+/**
+ * The number of the neuron that each element belongs to: its coordinates along the neuron axes, in
+ * row-major order.
+ */
 export function neuronOfElement({ shape, axes }: Shape): Int32Array {
   const size = shape.reduce((product, length) => product * length, 1);
   const numbering = [...axes].sort((a, b) => a - b);
@@ -75,7 +79,10 @@ function spread(
   return wide;
 }
 
-/** float32 arithmetic: each operation in double, rounded once more, gives the correctly rounded float32 result. */
+/**
+ * float32 arithmetic: each operation in double, rounded once more, gives the correctly rounded
+ * float32 result.
+ */
 function apply(op: string, args: readonly Float32Array[], length: number): Float32Array {
   const [x, y = x, z = x] = args;
   const operation = real[op];
@@ -155,7 +162,10 @@ export function exactSums(
   return { sums, magnitudes };
 }
 
-/** Thrown where two sums of the same terms came out differently: which of them a rule means cannot be told. */
+/**
+ * Thrown where two sums of the same terms came out differently: which of them a rule means cannot
+ * be told.
+ */
 export class Ambiguous extends Error {}
 
 /** The value of a reduction: that of the sum with the same terms. */
@@ -175,7 +185,9 @@ export function lookUp(
   };
 }
 
-/** The values of expressions, each on the domain given beside it, straight from their definition. */
+/**
+ * The values of expressions, each on the domain given beside it, straight from their definition.
+ */
 export function evaluateOutputs(
   outputs: readonly { readonly value: Expression; readonly domain: Exclude<Domain, 'host'> }[],
   shape: Shape,

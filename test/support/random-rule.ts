@@ -148,7 +148,10 @@ function grow(leaves: readonly Known[], steps: readonly Step[]): Known[] {
   return known;
 }
 
-/** The choice among expressions that may be the value of something of `domain`, the latest before the others. */
+/**
+ * The choice among expressions that may be the value of something of `domain`, the latest before
+ * the others.
+ */
 function choose(known: readonly Known[], domain: DeviceDomain, choice: number): Known {
   const fitting = known.filter(({ expression }) => depth[expression.domain] <= depth[domain]);
   return fitting[fitting.length - 1 - (choice % Math.min(4, fitting.length))];
@@ -212,7 +215,8 @@ const hostNumber = fc.oneof(
 
 /** Random rules; `withSums` if they may reduce. */
 export const recipes = (withSums: boolean): fc.Arbitrary<Recipe> => {
-  // Arithmetic that is rare in real rules is no rarer here; sums are more frequent, for one rule shall have several.
+  // Arithmetic that is rare in real rules is no rarer here; sums are more frequent, for one rule
+  // shall have several.
   const ops = [
     ...Object.keys(arithmetic),
     'select',
@@ -268,7 +272,10 @@ export const smallShapes: readonly Shape[] = [
   shaped([2, 3, 0, 3], 1, 3),
 ];
 
-/** Sizes beyond the kernels' blocks: 4096 elements and 64 rows of one float32 sum, 8192 elements of neurons at a time. */
+/**
+ * Sizes beyond the kernels' blocks: 4096 elements and 64 rows of one float32 sum, 8192 elements of
+ * neurons at a time.
+ */
 export const largeShapes: readonly Shape[] = [
   shaped([4095], 0),
   shaped([8193], 0),

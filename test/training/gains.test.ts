@@ -1,4 +1,7 @@
-/** Learnable gains and weight standardization: values, gradients, and a model that gets its norms back. */
+/**
+ * Learnable gains and weight standardization: values, gradients, and a model that gets its norms
+ * back.
+ */
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LionAR, RotationalAdamW } from '../../src/optimizers/index.js';

@@ -1,4 +1,6 @@
-/** The character GPT in float64, row by row, as its formulas read: slow, and independent of tfjs. */
+/**
+ * The character GPT in float64, row by row, as its formulas read: slow, and independent of tfjs.
+ */
 
 import type { Batch } from '../../bench/warmup-study/data.js';
 import type { ModelShape } from '../../bench/warmup-study/model.js';

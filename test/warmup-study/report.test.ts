@@ -127,7 +127,8 @@ describe('a study of 3 steps and 2 seeds', () => {
 
   it('sees the first update of AdamW and of GIAdam as large as the formulas say', () => {
     const size = 14 * 8 + 8 * 8 + 4 * 64 + 2 * 256 + 3 * 8;
-    // 0.02 sqrt(size) for a step of signs; GI-Adam's is smaller by sqrt(1 - beta2). Decay and small gradients are the rest.
+    // 0.02 sqrt(size) for a step of signs; GI-Adam's is smaller by sqrt(1 - beta2). Decay and small
+    // gradients are the rest.
     expect(study.runs[0].updateNorms[0] / (0.02 * Math.sqrt(size))).toBeCloseTo(1, 1);
     expect(study.runs[2].updateNorms[0] / (0.02 * Math.sqrt(size * 0.001))).toBeCloseTo(1, 0);
   });

@@ -1,4 +1,7 @@
-/** The webgpu executor as a user meets it: backends that change, state that is saved, model.fit, and what goes wrong. */
+/**
+ * The webgpu executor as a user meets it: backends that change, state that is saved, model.fit, and
+ * what goes wrong.
+ */
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, expect, it, vi } from 'vitest';
 import { sub } from '../../src/compiler/expression.js';
@@ -296,7 +299,8 @@ describeWebGPU('state for which the device has no memory', () => {
         ),
       );
       executor.dispose();
-      // What was encoded with the buffer is what the device complains about, not the missing memory.
+      // What was encoded with the buffer is what the device complains about, not the missing
+      // memory.
       expect(takeErrors().join()).toMatch(/Invalid Buffer "tfjs-warmup state"/);
       expect(await valuesOf(w)).toEqual([1, 2, 3]);
       tf.dispose([w, g]);

@@ -1,16 +1,25 @@
-/** How far float32 results may be from exact ones: values of expressions in double, each with a bound of its error. */
+/**
+ * How far float32 results may be from exact ones: values of expressions in double, each with a
+ * bound of its error.
+ */
 import type { Expression } from '../../src/compiler/expression.js';
 import type { Inputs } from '../support/kernel.js';
 import { neuronOfElement, type Shape } from '../support/oracle.js';
 
-/** Exact values, and how far a device that rounds as WGSL allows may be from them; Infinity where anything goes. */
+/**
+ * Exact values, and how far a device that rounds as WGSL allows may be from them; Infinity where
+ * anything goes.
+ */
 export type Bounded = { readonly values: Float64Array; readonly errors: Float64Array };
 
 /** Twice the relative error of a rounded operation: the device may also round toward zero. */
 const unit = 2 ** -23;
 const smallestNormal = 2 ** -126;
 const largest = 3.4e38;
-/** float32 additions that one term of a sum goes through, at most: in the largest of these tests, on any executor. */
+/**
+ * float32 additions that one term of a sum goes through, at most: in the largest of these tests, on
+ * any executor.
+ */
 const additions = 200;
 
 type Domain = Expression['domain'];
@@ -18,7 +27,10 @@ type Pair = readonly [value: number, error: number];
 
 const anything: Pair = [0, Infinity];
 
-/** A result whose operands are off by what makes `error`, after one rounding by `units`; results too small for normal numbers may be 0. */
+/**
+ * A result whose operands are off by what makes `error`, after one rounding by `units`; results too
+ * small for normal numbers may be 0.
+ */
 function rounded(value: number, error: number, units = 1): Pair {
   if (!Number.isFinite(value) || !Number.isFinite(error)) return anything;
   const most = Math.abs(value) + error;
@@ -56,7 +68,10 @@ const conditions: Record<string, (x: Pair, y: Pair) => boolean | undefined> = {
     Math.abs(x - y) > dx + dy ? false : dx + dy === 0 ? true : undefined,
 };
 
-/** Makes a function that bounds expressions on a domain; `host` computes the expressions of the host. */
+/**
+ * Makes a function that bounds expressions on a domain; `host` computes the expressions of the
+ * host.
+ */
 export function makeBounds(
   shape: Shape,
   inputs: Inputs,

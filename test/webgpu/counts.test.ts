@@ -1,4 +1,7 @@
-/** What a step asks of the device: true on every GPU, where times on a software driver would say nothing. */
+/**
+ * What a step asks of the device: true on every GPU, where times on a software driver would say
+ * nothing.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, expect, it } from 'vitest';
 import {

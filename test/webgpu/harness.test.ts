@@ -1,4 +1,7 @@
-/** The tools that the WebGPU tests stand on: the backend is what it says, errors surface, calls are counted. */
+/**
+ * The tools that the WebGPU tests stand on: the backend is what it says, errors surface, calls are
+ * counted.
+ */
 import { afterEach, expect, it } from 'vitest';
 import * as tf from '@tensorflow/tfjs-core';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';

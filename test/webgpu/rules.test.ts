@@ -1,4 +1,7 @@
-/** Random rules on webgpu: as near to the exact values as WGSL promises, and so to tfjs operations; the same bits in every run. */
+/**
+ * Random rules on webgpu: as near to the exact values as WGSL promises, and so to tfjs operations;
+ * the same bits in every run.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import fc from 'fast-check';
 import { afterAll, expect, it } from 'vitest';
@@ -43,7 +46,10 @@ const settings = (withSums: boolean, shapes: readonly Shape[]): fc.Arbitrary<Set
     seed: fc.nat(1e6),
   });
 
-/** How many results there were, how many of them were finite whatever the rounding, and how many had at least four digits. */
+/**
+ * How many results there were, how many of them were finite whatever the rounding, and how many had
+ * at least four digits.
+ */
 const judged = { results: 0, bounded: 0, tight: 0, sums: 0 };
 
 async function check({ recipe, shape, seed }: Setting): Promise<void> {

@@ -1,4 +1,7 @@
-/** The warmup study on webgpu: the losses of wasm, and after the first steps nothing new on the device. */
+/**
+ * The warmup study on webgpu: the losses of wasm, and after the first steps nothing new on the
+ * device.
+ */
 import { readFile } from 'node:fs/promises';
 import * as tf from '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-wasm';
@@ -9,7 +12,10 @@ import { train } from '../../bench/warmup-study/train.js';
 import { describeWebGPU } from './support/vitest.js';
 import { backend } from './tools.js';
 
-/** Calls that make what is labelled as this library's; tfjs has no labels, and makes bind groups all the time. */
+/**
+ * Calls that make what is labelled as this library's; tfjs has no labels, and makes bind groups all
+ * the time.
+ */
 function countOurs(device: GPUDevice): { since(): string[]; stop(): void } {
   const names = [
     'createBindGroup',

@@ -6,7 +6,10 @@ import { defineRule } from '../../src/compiler/define-rule.js';
 import type { Rule } from '../../src/compiler/rule.js';
 import { AdamW, RuleOptimizer, type FusedOptimizer } from '../../src/optimizers/index.js';
 
-/** w - learningRate g, and the sum of all gradients: on small whole numbers and powers of two float32 makes no error. */
+/**
+ * w - learningRate g, and the sum of all gradients: on small whole numbers and powers of two
+ * float32 makes no error.
+ */
 export const descent: Rule = defineRule({
   name: 'descent',
   slots: { total: 'element' },

@@ -1,4 +1,7 @@
-/** How much a device is asked to do: what stays true on every GPU, where timings on a software driver say nothing. */
+/**
+ * How much a device is asked to do: what stays true on every GPU, where timings on a software
+ * driver say nothing.
+ */
 
 /** Calls since the last `since()`, or since counting began. */
 export interface Calls {
@@ -47,7 +50,9 @@ type Method<T, K extends keyof T> = T[K] extends (...args: infer A) => infer R
   ? (result: R, ...args: A) => void
   : never;
 
-/** Shadows a method of one object; the prototype is left alone, so that devices are counted apart. */
+/**
+ * Shadows a method of one object; the prototype is left alone, so that devices are counted apart.
+ */
 function after<T extends object, K extends keyof T & string>(
   target: T,
   name: K,
@@ -65,13 +70,19 @@ function after<T extends object, K extends keyof T & string>(
   };
 }
 
-/** What `writeBuffer(buffer, offset, data, dataOffset, size)` uploads: offset and size count elements of a typed array. */
+/**
+ * What `writeBuffer(buffer, offset, data, dataOffset, size)` uploads: offset and size count
+ * elements of a typed array.
+ */
 function bytesOf(data: GPUAllowSharedBufferSource, offset = 0, size?: number): number {
   const elementBytes = (data as Partial<Float32Array>).BYTES_PER_ELEMENT ?? 1;
   return size === undefined ? data.byteLength - offset * elementBytes : size * elementBytes;
 }
 
-/** Counts the calls of this device, its queue and all that they create from now on. Do not time a step while it counts. */
+/**
+ * Counts the calls of this device, its queue and all that they create from now on. Do not time a
+ * step while it counts.
+ */
 export function countCalls(device: GPUDevice): CallCounter {
   let calls: Mutable<Calls> = { ...nothing };
   const liveBytes = new Map<GPUBuffer, number>();

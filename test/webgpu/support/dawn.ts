@@ -1,8 +1,9 @@
 /**
- * WebGPU in Node, from npm packages alone: Dawn, on the software Vulkan driver that @sparticuz/chromium ships.
- * Free of vitest, so that scripts can use it too.
+ * WebGPU in Node, from npm packages alone: Dawn, on the software Vulkan driver that
+ * @sparticuz/chromium ships. Free of vitest, so that scripts can use it too.
  *
- * TFJS_WARMUP_VULKAN=system uses the Vulkan drivers of the machine instead, to measure on a real GPU.
+ * TFJS_WARMUP_VULKAN=system uses the Vulkan drivers of the machine instead, to measure on a real
+ * GPU.
  */
 import { constants } from 'node:os';
 import { join } from 'node:path';
@@ -19,12 +20,16 @@ function loadVulkan(library: string): void {
   try {
     process.dlopen({ exports: {} }, library, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
   } catch (error) {
-    // Node only wants modules of its own kind and says so, but the library is loaded by then and stays.
+    // Node only wants modules of its own kind and says so, but the library is loaded by then and
+    // stays.
     if (!String(error).includes('did not self-register')) throw error;
   }
 }
 
-/** Containers often have the driver of their GPU without a loader; then the one on npm finds that driver. */
+/**
+ * Containers often have the driver of their GPU without a loader; then the one on npm finds that
+ * driver.
+ */
 function hasVulkanLoader(): boolean {
   try {
     loadVulkan('libvulkan.so.1');
@@ -51,8 +56,9 @@ async function chooseDriver(): Promise<void> {
 }
 
 /**
- * Zeros workgroup memory by instructions of the shader itself. Through the extension of Vulkan the software driver emits a
- * store for every element of it, and takes seven times as long to compile a pipeline.
+ * Zeros workgroup memory by instructions of the shader itself. Through the extension of Vulkan the
+ * software driver emits a store for every element of it, and takes seven times as long to compile a
+ * pipeline.
  */
 const softwareFlags = [
   'disable-dawn-features=use_vulkan_zero_initialize_workgroup_memory_extension',
@@ -79,7 +85,10 @@ const errors: string[] = [];
 
 const lost = new WeakSet<GPUDevice>();
 
-/** Errors outside an error scope drop a whole submit without an exception: they are kept until `throwIfErrors`. */
+/**
+ * Errors outside an error scope drop a whole submit without an exception: they are kept until
+ * `throwIfErrors`.
+ */
 function watch(device: GPUDevice): GPUDevice {
   device.addEventListener('uncapturederror', (event) => {
     event.preventDefault();
@@ -120,7 +129,8 @@ export async function startWebGPU(): Promise<GPUDevice> {
       throw new Error(
         `Dawn finds no adapter${usesSystemVulkan ? ' among the Vulkan drivers of this machine' : ''}`,
       );
-    // The union registers the gradients; the backend looks at navigator.gpu while it is being imported.
+    // The union registers the gradients; the backend looks at navigator.gpu while it is being
+    // imported.
     await import('@tensorflow/tfjs');
     await import('@tensorflow/tfjs-backend-webgpu');
     factory ??= tf.findBackendFactory('webgpu');
@@ -143,7 +153,10 @@ export async function restartWebGPU(): Promise<GPUDevice> {
   return start();
 }
 
-/** Waits for the work that was encoded so far, then throws if the device complained since the last call. */
+/**
+ * Waits for the work that was encoded so far, then throws if the device complained since the last
+ * call.
+ */
 export async function throwIfErrors(): Promise<void> {
   // Dawn for Node may crash the process some time after a wait for the queue of a lost device.
   if (backend && tf.findBackend('webgpu') === backend && !lost.has(backend.device)) {

@@ -1,4 +1,6 @@
-/** The archives of @sparticuz/chromium, each unpacked once into a cache folder beside the package. */
+/**
+ * The archives of @sparticuz/chromium, each unpacked once into a cache folder beside the package.
+ */
 import { createReadStream, createWriteStream, existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -35,7 +37,8 @@ export async function unpack(name: string, archives: readonly string[]): Promise
   };
   const folder = join(await cacheFolder(), `${name}-${version}`);
   if (existsSync(folder)) return folder;
-  // Two processes may come here at once: each unpacks for itself, and the folder appears whole or not at all.
+  // Two processes may come here at once: each unpacks for itself, and the folder appears whole or
+  // not at all.
   const unfinished = await mkdtemp(`${folder}-`);
   try {
     await Promise.all(
