@@ -16,12 +16,12 @@ export const show = (value: unknown): string =>
 /** Throws unless `valid`: "AdamW: beta2 must lie in [0, 1), got 1.2". */
 export function check(
   valid: boolean,
-  owner: string,
+  label: string,
   option: string,
   allowed: string,
   value: unknown,
 ): asserts valid {
-  if (!valid) throw new Error(`${owner}: ${option} must ${allowed}, got ${show(value)}`);
+  if (!valid) throw new Error(`${label}: ${option} must ${allowed}, got ${show(value)}`);
 }
 
 /**
@@ -40,24 +40,24 @@ export function isWithin(value: unknown, interval: string): value is number {
 
 /** Throws unless `value` is a finite number in the interval. */
 export function checkNumber(
-  owner: string,
+  label: string,
   option: string,
   value: unknown,
   interval: string,
 ): asserts value is number {
-  check(isWithin(value, interval), owner, option, `lie in ${interval}`, value);
+  check(isWithin(value, interval), label, option, `lie in ${interval}`, value);
 }
 
 /** Throws unless `value` is a whole number of at least `least`. */
 export function checkCount(
-  owner: string,
+  label: string,
   option: string,
   value: unknown,
   least = 0,
 ): asserts value is number {
   check(
     Number.isSafeInteger(value) && (value as number) >= least,
-    owner,
+    label,
     option,
     `be a whole number of at least ${least}`,
     value,
@@ -68,17 +68,17 @@ export function checkCount(
  * Throws if `options` is not an object or has a name outside `names`: a misspelt option must not
  * pass for its default.
  */
-export function checkNames(owner: string, options: unknown, names: readonly string[]): void {
+export function checkNames(label: string, options: unknown, names: readonly string[]): void {
   const list = names.join(', ');
   check(
     options !== null && typeof options === 'object',
-    owner,
+    label,
     'options',
     `be an object with ${list}`,
     options,
   );
   for (const name of Object.keys(options as object)) {
     if (!names.includes(name))
-      throw new Error(`${owner}: unknown option ${show(name)}, allowed are ${list}`);
+      throw new Error(`${label}: unknown option ${show(name)}, allowed are ${list}`);
   }
 }

@@ -2,4 +2,4 @@ export * from './optimizers/index.js';
 export * from './probes/index.js';
 export * from './rules/index.js';
 export * from './schedules/index.js';
-export * from './training/index.js';
+export * from './weights/index.js';

@@ -16,7 +16,7 @@ const isName = (text: unknown): boolean =>
  *   slots: { m: 'element' },
  *   host: ({ learningRate, beta }) => ({ learningRate, beta }),
  *   update: ({ w, g, m }, s) => {
- *     const next = mix(m, g, s.beta);
+ *     const next = ema(m, g, s.beta);
  *     return { w: sub(w, mul(s.learningRate, sign(next))), m: next };
  *   },
  * });
@@ -36,18 +36,18 @@ export function defineRule<Slot extends string = never>(options: RuleOptions<Slo
   ]);
   const { name, slots = {}, roles = {} } = options;
   check(isName(name), 'defineRule', 'name', 'be letters and digits', name);
-  const owner = `rule ${name}`;
+  const label = `rule ${name}`;
   for (const [slot, domain] of Object.entries(slots)) {
     check(
       isName(slot) && !['w', 'g', 'count'].includes(slot),
-      owner,
+      label,
       'slots',
       "be named with letters and digits, and not 'w', 'g' or 'count'",
       slot,
     );
     check(
       ['element', 'neuron', 'tensor'].includes(domain as string),
-      owner,
+      label,
       `slots.${slot}`,
       "be 'element', 'neuron' or 'tensor'",
       domain,
@@ -55,10 +55,10 @@ export function defineRule<Slot extends string = never>(options: RuleOptions<Slo
   }
   for (const [role, slot] of Object.entries(roles))
     if (role !== 'momentumDecay')
-      check(Object.hasOwn(slots, slot), owner, `roles.${role}`, 'name a slot', slot);
+      check(Object.hasOwn(slots, slot), label, `roles.${role}`, 'name a slot', slot);
   for (const slot of options.random ?? [])
-    check(Object.hasOwn(slots, slot), owner, 'random', 'name slots', slot);
-  check(typeof options.update === 'function', owner, 'update', 'be a function', options.update);
+    check(Object.hasOwn(slots, slot), label, 'random', 'name slots', slot);
+  check(typeof options.update === 'function', label, 'update', 'be a function', options.update);
   /**
    * The same part of the rule; throws where it gives a value to anything but slots and, where that
    * is allowed, the weight.
@@ -74,7 +74,7 @@ export function defineRule<Slot extends string = never>(options: RuleOptions<Slo
       for (const target of Object.keys(values)) {
         check(
           Object.hasOwn(slots, target) || (weight && target === 'w'),
-          owner,
+          label,
           part,
           `give ${weight ? 'w and ' : ''}slots only`,
           target,

@@ -67,14 +67,14 @@ export const input = (name: string, domain: DeviceDomain): Expression =>
 
 /** Throws unless `operand` is a number or a node of the wanted type. */
 function toExpression(
-  owner: string,
+  label: string,
   operand: Operand,
   type: Expression['type'] = 'number',
 ): Expression {
   const expression = typeof operand === 'number' ? constant(operand) : operand;
   if (expression?.type !== type) {
     throw new Error(
-      `${owner}: an operand must be a ${type} expression, got ${expression?.type ?? String(operand)}`,
+      `${label}: an operand must be a ${type} expression, got ${expression?.type ?? String(operand)}`,
     );
   }
   return expression;
@@ -151,9 +151,12 @@ export const maximum = (x: Operand, y: Operand): Expression => select(less(x, y)
 /** 1, -1 or 0; 0 for NaN. */
 export const sign = (x: Operand): Expression => select(less(0, x), 1, select(less(x, 0), -1, 0));
 
-/** t x + (1 - t) y; for a host t, 1 - t is taken in double precision. */
-export const mix = (x: Operand, y: Operand, t: Operand): Expression =>
-  add(mul(t, x), mul(sub(1, t), y));
+/**
+ * The exponential moving average after one more value: decay average + (1 - decay) value. For a
+ * host decay, 1 - decay is taken in double precision.
+ */
+export const ema = (average: Operand, value: Operand, decay: Operand): Expression =>
+  add(mul(decay, average), mul(sub(1, decay), value));
 
 function reduction(
   op: Reduction,

@@ -27,7 +27,7 @@ const product = (sizes: readonly number[]): number =>
  * one. A tensor of rank 0 is one neuron of one element.
  */
 export function layoutOf(
-  owner: string,
+  label: string,
   shape: readonly number[],
   neuronAxis: number | readonly number[],
 ): Layout {
@@ -44,7 +44,7 @@ export function layoutOf(
           axis < Math.max(1, shape.length) &&
           axis !== axes[i - 1],
       ),
-    owner,
+    label,
     'neuronAxis',
     `name one axis or two different ones of the shape ${show(shape)}`,
     neuronAxis,

@@ -241,11 +241,11 @@ export function makeSchedule(
           );
         // Whole tensors of intermediate values are dead when the next variable's dispatch begins,
         // unless a later sweep, which follows the first sweeps of all variables, reads them.
-        const owner =
+        const label =
           domain === 'element' && oneSweep
             ? `element ${scratch++}`
             : `${variable.id} ${plan.name} ${name}`;
-        return arena.named(owner, wordsOf(plan, buffer, layout)).offset;
+        return arena.named(label, wordsOf(plan, buffer, layout)).offset;
       };
       return { index, plan, layout, offsets: plan.buffers.map(offsetOf) };
     });

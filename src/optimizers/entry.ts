@@ -62,7 +62,7 @@ export const describeEntry = (entry: Entry): Description => ({
 
 /** Makes entries; variables of one rule share its plans. */
 export function entryMaker(
-  owner: string,
+  label: string,
   definition: Definition,
   options: Options,
 ): (variable: Variable) => Entry {
@@ -74,8 +74,8 @@ export function entryMaker(
   const known = new Map<Rule, Plans>();
   return (variable) => {
     const { name, shape } = variable;
-    const settings = settingsOf(owner, groups, weightDecay, variable);
-    const layout = layoutOf(`${owner}: variable ${show(name)}`, shape, settings.neuronAxis);
+    const settings = settingsOf(label, groups, weightDecay, variable);
+    const layout = layoutOf(`${label}: variable ${show(name)}`, shape, settings.neuronAxis);
     const rule = rotation?.applies(settings, layout) ? rotation.rule : plain;
     const plans = getOrMake(known, rule, () => ({
       update: planUpdate(rule, clipNorm !== undefined),

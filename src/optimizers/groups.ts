@@ -45,8 +45,8 @@ const schema: Schema = {
 };
 
 /** Copies of groups, without what is undefined; throws for what is not allowed. */
-export const completeGroups = (owner: string, groups: readonly Group[]): Group[] =>
-  groups.map((group, i) => complete(`${owner}: groups[${i}]`, schema, group) as Group);
+export const completeGroups = (label: string, groups: readonly Group[]): Group[] =>
+  groups.map((group, i) => complete(`${label}: groups[${i}]`, schema, group) as Group);
 
 /** A name without what tfjs appends to make it unique. */
 export const baseName = (name: string): string => name.replace(/_\d+$/, '');
@@ -72,7 +72,7 @@ function defaultNeuronAxis(name: string, rank: number): number | readonly number
 
 /** The settings of a variable; decay applies from rank 2 on unless its group says otherwise. */
 export function settingsOf(
-  owner: string,
+  label: string,
   groups: readonly Group[],
   weightDecay: number,
   { name, shape }: { name: string; shape: readonly number[] },
@@ -82,7 +82,7 @@ export function settingsOf(
   );
   if (claiming.length > 1) {
     throw new Error(
-      `${owner}: groups ${claiming.map(({ match }) => show(match)).join(' and ')} both claim the variable ${show(name)}; a variable may belong to one group`,
+      `${label}: groups ${claiming.map(({ match }) => show(match)).join(' and ')} both claim the variable ${show(name)}; a variable may belong to one group`,
     );
   }
   const { match, ...own }: Partial<Group> = claiming[0] ?? {};
@@ -99,14 +99,14 @@ export function settingsOf(
 
 /** Throws if a name or pattern of a group matches no variable. */
 export function checkGroupsUsed(
-  owner: string,
+  label: string,
   groups: readonly Group[],
   names: readonly string[],
 ): void {
   for (const pattern of groups.flatMap(patternsOf)) {
     if (!names.some((name) => matches(pattern, name))) {
       throw new Error(
-        `${owner}: the group ${show(pattern)} matches no variable; there are ${names.map(show).join(', ')}`,
+        `${label}: the group ${show(pattern)} matches no variable; there are ${names.map(show).join(', ')}`,
       );
     }
   }

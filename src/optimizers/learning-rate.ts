@@ -16,9 +16,9 @@ export const rate: Option = {
 };
 
 /** The rate at a step; throws if a function gives anything but a finite number of at least 0. */
-export function rateAt(owner: string, option: string, given: LearningRate, step: number): number {
+export function rateAt(label: string, option: string, given: LearningRate, step: number): number {
   if (typeof given === 'number') return given;
   const value = given(step);
-  check(number.accepts(value), owner, `${option} at step ${step}`, number.allowed, value);
+  check(number.accepts(value), label, `${option} at step ${step}`, number.allowed, value);
   return value;
 }

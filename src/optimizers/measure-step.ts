@@ -46,7 +46,7 @@ export type StepCost = {
   readonly executorName?: FusedOptimizer['executorName'];
 };
 
-const owner = 'measureStep';
+const label = 'measureStep';
 
 /** On these backends an operation is done when it returns; on all others it is only on its way. */
 const synchronous: ReadonlySet<string> = new Set(['cpu', 'wasm', 'tensorflow']);
@@ -78,10 +78,10 @@ export async function measureStep(
   variables: readonly Variable[],
   options: MeasureStepOptions = {},
 ): Promise<StepCost> {
-  checkNames(owner, options, ['steps', 'warmupSteps']);
+  checkNames(label, options, ['steps', 'warmupSteps']);
   const { steps = 20, warmupSteps = 5 } = options;
-  checkCount(owner, 'steps', steps, 1);
-  checkCount(owner, 'warmupSteps', warmupSteps);
+  checkCount(label, 'steps', steps, 1);
+  checkCount(label, 'warmupSteps', warmupSteps);
   checkArguments(optimizer, variables);
 
   const values = variables.map((variable) => keep(variable.clone()));
@@ -189,7 +189,7 @@ export function bytesOfStep(
   let values = 0;
   for (const { name, shape, neuronAxis, slots } of described) {
     if (!names.has(name)) continue;
-    const layout = layoutOf(owner, shape, neuronAxis);
+    const layout = layoutOf(label, shape, neuronAxis);
     const slotValues = Object.values(slots).reduce(
       (sum, domain) => sum + product(slotShape(domain, shape, layout)),
       0,
@@ -229,31 +229,31 @@ export function median(values: readonly number[]): number {
 function checkArguments(optimizer: Optimizer, variables: readonly Variable[]): void {
   check(
     typeof optimizer?.applyGradients === 'function',
-    owner,
+    label,
     'optimizer',
     'be a tf.Optimizer',
     optimizer,
   );
   check(
     Array.isArray(variables) && variables.length > 0,
-    owner,
+    label,
     'variables',
     'be an array of at least one tf.Variable',
     variables,
   );
   variables.forEach((variable, i) => {
-    check(variable instanceof Variable, owner, `variables[${i}]`, 'be a tf.Variable', variable);
-    check(!variable.isDisposed, owner, `variables[${i}]`, 'not be disposed', variable.name);
+    check(variable instanceof Variable, label, `variables[${i}]`, 'be a tf.Variable', variable);
+    check(!variable.isDisposed, label, `variables[${i}]`, 'not be disposed', variable.name);
     check(
       variable.dtype === 'float32',
-      `${owner}: variable ${show(variable.name)}`,
+      `${label}: variable ${show(variable.name)}`,
       'dtype',
       "be 'float32'",
       variable.dtype,
     );
     check(
       variables.indexOf(variable) === i,
-      owner,
+      label,
       `variables[${i}]`,
       'differ from those before it',
       variable.name,
@@ -261,7 +261,7 @@ function checkArguments(optimizer: Optimizer, variables: readonly Variable[]): v
   });
   check(
     variables.some(({ size }) => size > 0),
-    owner,
+    label,
     'variables',
     'hold at least one number',
     variables.map(({ shape }) => shape),

@@ -25,21 +25,21 @@ import { variableNamed, type Gradients } from './updates.js';
 export abstract class FusedOptimizer extends Optimizer {
   /** Every option that is given or has a default. */
   protected readonly options: Options;
-  readonly #owner: string;
+  readonly #label: string;
   /** Until the optimizer is disposed. */
   #training: Training | undefined;
 
-  protected constructor(owner: string, definition: Definition, options: CommonOptions) {
+  protected constructor(label: string, definition: Definition, options: CommonOptions) {
     super();
-    this.#owner = owner;
-    this.options = completeOptions(owner, definition, options);
-    this.#training = startTraining(owner, definition, this.options);
-    this.options.probe?.attach(owner);
+    this.#label = label;
+    this.options = completeOptions(label, definition, options);
+    this.#training = startTraining(label, definition, this.options);
+    this.options.probe?.attach(label);
   }
 
   /** The rate of the next step. */
   get currentLearningRate(): number {
-    return rateAt(this.#owner, 'learningRate', this.options.learningRate, this.iterations);
+    return rateAt(this.#label, 'learningRate', this.options.learningRate, this.iterations);
   }
 
   /** What runs the updates on the current backend: 'wasm', 'webgpu' or 'ops'. */
@@ -69,7 +69,7 @@ export abstract class FusedOptimizer extends Optimizer {
     const result = super.computeGradients(f, varList);
     if (varList) return result;
     const names = Object.keys(result.grads).filter((name) => result.grads[name]);
-    if (!training.prepare(names.map((name) => variableNamed(this.#owner, name)))) return result;
+    if (!training.prepare(names.map((name) => variableNamed(this.#label, name)))) return result;
     // Without a list only the loss tells which variables it reads: their preparation has changed
     // it.
     dispose(result);
@@ -88,12 +88,12 @@ export abstract class FusedOptimizer extends Optimizer {
 
   override async setWeights(weights: NamedTensor[]): Promise<void> {
     const training = this.#alive();
-    training.load(await statesIn(this.#owner, weights));
+    training.load(await statesIn(this.#label, weights));
     await this.extractIterations(weights);
   }
 
   getConfig(): serialization.ConfigDict {
-    return configOf(this.#owner, this.options);
+    return configOf(this.#label, this.options);
   }
 
   static override fromConfig<T extends serialization.Serializable>(
@@ -112,7 +112,7 @@ export abstract class FusedOptimizer extends Optimizer {
 
   #alive(): Training {
     if (!this.#training)
-      throw new Error(`${this.#owner}: this optimizer was disposed; make a new one`);
+      throw new Error(`${this.#label}: this optimizer was disposed; make a new one`);
     return this.#training;
   }
 }

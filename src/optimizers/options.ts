@@ -75,12 +75,12 @@ export type Definition = {
 
 /** Writes out defaults; throws for an option that is unknown or out of range. */
 export function completeOptions(
-  owner: string,
+  label: string,
   { weightDecay, hyperparameters }: Definition,
   given: CommonOptions,
 ): Options {
   const options = complete(
-    owner,
+    label,
     {
       learningRate: { ...rate, required: true },
       weightDecay: within('[0, Infinity)', weightDecay),
@@ -95,27 +95,27 @@ export function completeOptions(
     },
     given,
   ) as Options;
-  return Object.freeze({ ...options, groups: completeGroups(owner, options.groups) });
+  return Object.freeze({ ...options, groups: completeGroups(label, options.groups) });
 }
 
 /** Options as plain JSON. */
-export function configOf(owner: string, options: Options): serialization.ConfigDict {
+export function configOf(label: string, options: Options): serialization.ConfigDict {
   const { groups, probe: _, ...rest } = options;
   return {
-    ...mapValues(rest, (value, name) => toConfig(owner, name, value)),
+    ...mapValues(rest, (value, name) => toConfig(label, name, value)),
     groups: groupsConfig(groups),
   } as unknown as serialization.ConfigDict;
 }
 
 /** Options from plain JSON. */
 export function optionsFrom(
-  owner: string,
+  label: string,
   config: serialization.ConfigDict,
 ): Record<string, unknown> {
   // tfjs-layers adds customObjects to every config that it loads.
   const { groups = [], customObjects: _, ...rest } = config;
   return {
-    ...mapValues(rest, (value, name) => fromConfig(owner, name, value)),
+    ...mapValues(rest, (value, name) => fromConfig(label, name, value)),
     groups: groupsFromConfig(groups as unknown as ReturnType<typeof groupsConfig>),
   };
 }

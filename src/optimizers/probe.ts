@@ -9,7 +9,7 @@ import type { Entry } from './entry.js';
 
 export type Probe = {
   /** Called once, when an optimizer takes the probe; throws if it has one. */
-  attach(owner: string): void;
+  attach(label: string): void;
   /** True if a variable is to be read in this step. */
   wants(step: number, variableName: string): boolean;
   /** The values to read; throws if the rule cannot give one that was asked for. */

@@ -19,7 +19,7 @@ type Form = {
  * above 1.
  */
 export const rotation = (
-  owner: string,
+  label: string,
   rule: Rule,
   { zeroMean, perNeuron, givenRotation = false }: Form,
 ): Rotation => ({
@@ -28,7 +28,7 @@ export const rotation = (
     const hasAngle = weightDecay > 0 || givenRotation;
     check(
       rotational !== true || hasAngle,
-      `${owner}: variable ${show(name)}`,
+      `${label}: variable ${show(name)}`,
       'rotational',
       'go with a weightDecay above 0 or a rotation, from which the angle comes',
       rotational,
@@ -42,10 +42,10 @@ export const rotation = (
 
 /** Throws if none of the variables rotates. */
 export const checkRotates =
-  (owner: string) =>
+  (label: string) =>
   (entries: readonly Entry[]): void => {
     if (entries.some(isRotational)) return;
     throw new Error(
-      `${owner}: would rotate none of ${entries.map(({ name }) => show(name)).join(', ')}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`,
+      `${label}: would rotate none of ${entries.map(({ name }) => show(name)).join(', ')}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`,
     );
   };

@@ -34,7 +34,7 @@ type Inner = Omit<Definition, 'rotation' | 'checkFirst'> & {
 
 /** The definition of a rotational optimizer. */
 export function rotationalDefinition(
-  owner: string,
+  label: string,
   { equilibriumRate, turning, ...inner }: Inner,
 ): Definition {
   const rates = oneOf(...equilibriumRates);
@@ -53,8 +53,8 @@ export function rotationalDefinition(
     },
     rotation(options: CompleteOptions) {
       const form = { ...options, averaged: options.updateNormDecay > 0 };
-      return rotation(owner, turning(form, options), form);
+      return rotation(label, turning(form, options), form);
     },
-    checkFirst: checkRotates(owner),
+    checkFirst: checkRotates(label),
   };
 }

@@ -73,10 +73,10 @@ export class RuleOptimizer extends FusedOptimizer {
       'be what defineRule gave',
       rule,
     );
-    const owner = `RuleOptimizer ${rule.name}`;
+    const label = `RuleOptimizer ${rule.name}`;
     check(
       hyperparameters !== null && typeof hyperparameters === 'object',
-      owner,
+      label,
       'hyperparameters',
       'be an object of numbers',
       hyperparameters,
@@ -86,16 +86,16 @@ export class RuleOptimizer extends FusedOptimizer {
       // rule gets.
       check(
         /^[a-zA-Z][a-zA-Z0-9]*$/.test(name) && !reserved.includes(name),
-        owner,
+        label,
         'hyperparameters',
         `be named with letters and digits, and not ${reserved.join(', ')}`,
         name,
       );
     }
     for (const [name, value] of Object.entries(hyperparameters))
-      checkNumber(owner, `hyperparameters.${name}`, value, '(-Infinity, Infinity)');
+      checkNumber(label, `hyperparameters.${name}`, value, '(-Infinity, Infinity)');
     super(
-      owner,
+      label,
       {
         weightDecay: 0,
         decoupled: false,

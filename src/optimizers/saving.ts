@@ -17,12 +17,12 @@ export const setReviver = (reviver: Revive): void => {
 };
 
 /** Throws for what is neither plain nor has a spec. */
-export function toConfig(owner: string, option: string, value: unknown): unknown {
+export function toConfig(label: string, option: string, value: unknown): unknown {
   if (typeof value !== 'object' && typeof value !== 'function') return value;
   const { spec } = value as { readonly spec?: Spec };
   if (!spec)
     throw new Error(
-      `${owner}: ${option} is a plain function, which cannot be saved; a schedule, a number or a name can`,
+      `${label}: ${option} is a plain function, which cannot be saved; a schedule, a number or a name can`,
     );
   return spec;
 }
@@ -30,11 +30,11 @@ export function toConfig(owner: string, option: string, value: unknown): unknown
 const isSpec = (config: unknown): config is Spec =>
   typeof config === 'object' && config !== null && 'kind' in config;
 
-export function fromConfig(owner: string, option: string, config: unknown): unknown {
+export function fromConfig(label: string, option: string, config: unknown): unknown {
   if (!isSpec(config)) return config;
   if (!revive)
     throw new Error(
-      `${owner}: ${option} was saved as ${show(config.kind)}; call registerOptimizers() before loading`,
+      `${label}: ${option} was saved as ${show(config.kind)}; call registerOptimizers() before loading`,
     );
   return revive(config);
 }

@@ -39,13 +39,13 @@ export const beta = (value: number): Option => within('[0, 1)', value);
 /**
  * The options that are given or have a default; throws for a name or a value that is not allowed.
  */
-export function complete(owner: string, schema: Schema, given: unknown): Record<string, unknown> {
-  checkNames(owner, given, Object.keys(schema));
+export function complete(label: string, schema: Schema, given: unknown): Record<string, unknown> {
+  checkNames(label, given, Object.keys(schema));
   const options: Record<string, unknown> = {};
   for (const [name, { default: usual, required, allowed, accepts }] of Object.entries(schema)) {
     const { [name]: value = usual } = given as Record<string, unknown>;
     if (value === undefined && !required) continue;
-    check(accepts(value), owner, name, allowed, value);
+    check(accepts(value), label, name, allowed, value);
     options[name] = value;
   }
   return options;

@@ -30,14 +30,14 @@ export function newSlots(
  * before.
  */
 export function moveSlots(
-  owner: string,
+  label: string,
   { epsilon, executor }: Options,
   entries: readonly Entry[],
   previous: Executor | undefined,
 ): Executor {
   check(
     backend().floatPrecision() !== 16 || !((epsilon as number) < smallestHalfEpsilon),
-    owner,
+    label,
     'epsilon',
     `be at least ${smallestHalfEpsilon} on a backend of half precision, where it would be 0`,
     epsilon,

@@ -35,9 +35,9 @@ export const namedState = <Slot>(
   ...Object.entries(slots).map(([slot, kept]) => ({ name: `${name}/${slot}`, tensor: read(kept) })),
 ];
 
-async function countIn(owner: string, name: string, tensor: Tensor | undefined): Promise<number> {
+async function countIn(label: string, name: string, tensor: Tensor | undefined): Promise<number> {
   const count = (await tensor?.data())?.[0];
-  checkCount(owner, `the saved ${show(name)}`, count);
+  checkCount(label, `the saved ${show(name)}`, count);
   return count;
 }
 
@@ -45,19 +45,19 @@ async function countIn(owner: string, name: string, tensor: Tensor | undefined):
  * The states in saved weights, which begin with the optimizer's step. The tensors are the caller's.
  */
 export async function statesIn(
-  owner: string,
+  label: string,
   weights: readonly NamedTensor[],
 ): Promise<SavedState[]> {
   const names = weights.map(({ name }) => name);
   check(
     names[0] === 'iter' && names.slice(1).every((name) => name.includes('/')),
-    owner,
+    label,
     'saved weights',
     "be named 'iter', then <variable>/<slot>",
     names,
   );
   const [iter, ...others] = weights;
-  await countIn(owner, iter.name, iter.tensor);
+  await countIn(label, iter.name, iter.tensor);
   const variables = new Map<string, Record<string, Tensor>>();
   for (const { name, tensor } of others) {
     const cut = name.lastIndexOf('/');
@@ -68,7 +68,7 @@ export async function statesIn(
   return Promise.all(
     [...variables].map(async ([name, { count, ...slots }]) => ({
       name,
-      count: await countIn(owner, `${name}/count`, count),
+      count: await countIn(label, `${name}/count`, count),
       slots,
     })),
   );
@@ -87,11 +87,11 @@ const written = (shapes: Readonly<Record<string, readonly number[]>>): string =>
     .join(', ');
 
 /** Throws unless a state has the slots of a variable. */
-export function checkFits(owner: string, state: SavedState, { name, shapes }: Entry): void {
+export function checkFits(label: string, state: SavedState, { name, shapes }: Entry): void {
   const [found, needed] = [written(mapValues(state.slots, ({ shape }) => shape)), written(shapes)];
   if (found !== needed)
     throw new Error(
-      `${owner}: the saved state of ${show(state.name)} (${found}) does not fit the variable ${show(name)}, which needs ${needed}`,
+      `${label}: the saved state of ${show(state.name)} (${found}) does not fit the variable ${show(name)}, which needs ${needed}`,
     );
 }
 
@@ -114,7 +114,7 @@ const comparisons = [
  * other.
  */
 export function matchStates(
-  owner: string,
+  label: string,
   states: readonly SavedState[],
   entries: readonly Entry[],
   first: boolean,
@@ -122,7 +122,7 @@ export function matchStates(
   const matched = new Map<Entry, SavedState>();
   const [waiting, free] = [new Set(entries), new Set(states)];
   const match = (entry: Entry, state: SavedState): void => {
-    checkFits(owner, state, entry);
+    checkFits(label, state, entry);
     matched.set(entry, state);
     waiting.delete(entry);
     free.delete(state);
@@ -141,7 +141,7 @@ export function matchStates(
     const names = (list: readonly { readonly name: string }[]) =>
       list.map(({ name }) => show(name)).join(', ');
     throw new Error(
-      `${owner}: the saved state of ${names(states)} fits ${names(entries)} neither by name nor by order; prepare(variables) names all variables at once`,
+      `${label}: the saved state of ${names(states)} fits ${names(entries)} neither by name nor by order; prepare(variables) names all variables at once`,
     );
   }
   entries.forEach((entry, i) => match(entry, states[i]));

@@ -47,9 +47,9 @@ export type Training = {
   clear(): void;
 };
 
-export function startTraining(owner: string, definition: Definition, options: Options): Training {
+export function startTraining(label: string, definition: Definition, options: Options): Training {
   const { clipNorm, groups, probe, seed = 0 } = options;
-  const newEntry = entryMaker(owner, definition, options);
+  const newEntry = entryMaker(label, definition, options);
   const clip =
     clipNorm === undefined ? undefined : { plan: clipByGlobalNorm(), values: { clipNorm } };
   const entries = new Map<string, Entry>();
@@ -59,7 +59,7 @@ export function startTraining(owner: string, definition: Definition, options: Op
 
   function executor(): Executor {
     if (current && currentBackend === backend()) return current;
-    current = moveSlots(owner, options, [...entries.values()], current);
+    current = moveSlots(label, options, [...entries.values()], current);
     currentBackend = backend();
     return current;
   }
@@ -87,10 +87,10 @@ export function startTraining(owner: string, definition: Definition, options: Op
     if (newcomers.length === 0) return;
     const first = entries.size === 0;
     if (first) {
-      checkGroupsUsed(owner, groups, Object.keys(engine().registeredVariables));
+      checkGroupsUsed(label, groups, Object.keys(engine().registeredVariables));
       definition.checkFirst?.(newcomers);
     }
-    const states = matchStates(owner, saved, newcomers, first);
+    const states = matchStates(label, saved, newcomers, first);
     for (const entry of newcomers) {
       const state = states.get(entry);
       if (!state && !needed.some((member) => member.entry === entry)) continue;
@@ -135,7 +135,7 @@ export function startTraining(owner: string, definition: Definition, options: Op
     prepare(variables) {
       const members = [...new Set(variables)].map((variable) => memberOf(variable));
       for (const { variable, entry } of members)
-        checkTensor(owner, 'variable', entry.settings, variable);
+        checkTensor(label, 'variable', entry.settings, variable);
       admit(members);
       return runPreparations(members);
     },
@@ -143,15 +143,15 @@ export function startTraining(owner: string, definition: Definition, options: Op
     update(gradients, step, learningRate) {
       const numbers = { ...definition.numbers?.(options, step), step };
       // Without a gradient a variable may be gone.
-      const mentioned = [...gradientsByName(owner, gradients)].filter(
+      const mentioned = [...gradientsByName(label, gradients)].filter(
         ([name, gradient]) => gradient || engine().registeredVariables[name],
       );
       const members = mentioned.map(([name, gradient]) =>
-        memberOf(variableNamed(owner, name), gradient),
+        memberOf(variableNamed(label, name), gradient),
       );
       const updates = members.filter((member): member is Update => !!member.gradient);
       for (const update of updates)
-        checkUpdate(owner, update, definition.decoupled ? learningRate : 0);
+        checkUpdate(label, update, definition.decoupled ? learningRate : 0);
       // Throws what it has to before anything changes.
       executor();
       admit(members, updates);
@@ -177,7 +177,7 @@ export function startTraining(owner: string, definition: Definition, options: Op
     load(states) {
       for (const state of states) {
         const entry = entries.get(state.name);
-        if (entry) checkFits(owner, state, entry);
+        if (entry) checkFits(label, state, entry);
       }
       clear();
       saved = states.map(keptState);

@@ -25,7 +25,7 @@ export type Update = Member & { readonly gradient: Tensor };
 
 /** The gradients by name; undefined for variables that are spoken of, but have none. */
 export function gradientsByName(
-  owner: string,
+  label: string,
   gradients: Gradients,
 ): Map<string, Tensor | undefined> {
   const named = Array.isArray(gradients)
@@ -38,46 +38,46 @@ export function gradientsByName(
     const known = found.get(name);
     if (known && tensor)
       throw new Error(
-        `${owner}: variable ${show(name)} has two gradients in one step; add them up`,
+        `${label}: variable ${show(name)} has two gradients in one step; add them up`,
       );
     found.set(name, tensor ?? known);
   }
   return found;
 }
 
-export function variableNamed(owner: string, name: string): Variable {
+export function variableNamed(label: string, name: string): Variable {
   const variable = engine().registeredVariables[name];
   if (!variable)
     throw new Error(
-      `${owner}: there is no variable named ${show(name)}; it may have been disposed`,
+      `${label}: there is no variable named ${show(name)}; it may have been disposed`,
     );
   return variable;
 }
 
 /** Throws unless a variable, or the gradient of one, holds float32 numbers of its known shape. */
 export function checkTensor(
-  owner: string,
+  label: string,
   what: string,
   { name, shape: needed }: VariableSettings,
   { isDisposed, dtype, shape }: Tensor,
 ): void {
   if (!isDisposed && dtype === 'float32' && util.arraysEqual(shape, needed as number[])) return;
   throw new Error(
-    `${owner}: ${what} ${show(name)} must be float32 of shape ${show(needed)}, got ${isDisposed ? 'a disposed tensor' : `${dtype} of shape ${show(shape)}`}`,
+    `${label}: ${what} ${show(name)} must be float32 of shape ${show(needed)}, got ${isDisposed ? 'a disposed tensor' : `${dtype} of shape ${show(shape)}`}`,
   );
 }
 
 /** Throws unless an update can be made, and its decay leaves the weights their sign. */
 export function checkUpdate(
-  owner: string,
+  label: string,
   { variable, gradient, entry: { settings } }: Update,
   decoupledRate: number,
 ): void {
-  checkTensor(owner, 'variable', settings, variable);
-  checkTensor(owner, 'the gradient of', settings, gradient);
+  checkTensor(label, 'variable', settings, variable);
+  checkTensor(label, 'the gradient of', settings, gradient);
   const decay = decoupledRate * settings.learningRateScale * settings.weightDecay;
   if (!(decay < 1))
     throw new Error(
-      `${owner}: variable ${show(settings.name)}: learningRate * weightDecay must be below 1, or the decay turns the sign of the weights, got ${decay}`,
+      `${label}: variable ${show(settings.name)}: learningRate * weightDecay must be below 1, or the decay turns the sign of the weights, got ${decay}`,
     );
 }

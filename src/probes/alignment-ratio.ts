@@ -59,23 +59,23 @@ export const linear = (inputs: Tensor, weights: Tensor): Tensor =>
  * const { ratio } = await alignmentRatio({ weights: before, change: tf.sub(weights, before), inputs });
  */
 export async function alignmentRatio(options: AlignmentOptions): Promise<Alignment> {
-  const owner = 'alignmentRatio';
-  checkNames(owner, options, ['weights', 'change', 'inputs', 'map']);
+  const label = 'alignmentRatio';
+  checkNames(label, options, ['weights', 'change', 'inputs', 'map']);
   const { weights, change, inputs, map = linear } = options;
   for (const name of ['weights', 'change', 'inputs'] as const)
-    check(options[name] instanceof Tensor, owner, name, 'be a tensor', kindOf(options[name]));
+    check(options[name] instanceof Tensor, label, name, 'be a tensor', kindOf(options[name]));
   check(
     change.shape.join() === weights.shape.join(),
-    owner,
+    label,
     "the change's shape",
     `be that of the weights, [${weights.shape}]`,
     change.shape,
   );
-  check(typeof map === 'function', owner, 'map', 'be a function of inputs and weights', map);
+  check(typeof map === 'function', label, 'map', 'be a function of inputs and weights', map);
   if (map === linear) {
     check(
       weights.rank === 2 && inputs.rank >= 2 && inputs.shape.at(-1) === weights.shape[0],
-      owner,
+      label,
       'inputs',
       `have ${weights.shape[0]} features in the last axis, as weights of shape [${weights.shape}] take them (or give a map)`,
       inputs.shape,

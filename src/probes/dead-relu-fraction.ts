@@ -42,7 +42,7 @@ export type DeadUnits = {
 /** What {@link deadReluFraction} counted: all units together, and by layer. */
 export type DeadReluFraction = DeadUnits & { readonly layers: Readonly<Record<string, DeadUnits>> };
 
-const owner = 'deadReluFraction';
+const label = 'deadReluFraction';
 
 /** Both are flat at 0 and below. */
 const reluNames: ReadonlySet<string | undefined> = new Set(['relu', 'relu6']);
@@ -78,7 +78,7 @@ export async function deadReluFraction<Inputs = Tensor | Tensor[]>(
 ): Promise<DeadReluFraction> {
   check(
     isLayersModel(target) || typeof target === 'function',
-    owner,
+    label,
     'target',
     'be a tfjs-layers model or a function of the inputs',
     kindOf(target),
@@ -92,8 +92,8 @@ export async function deadReluFraction<Inputs = Tensor | Tensor[]>(
     if (seen.isEmpty) {
       throw new Error(
         isLayersModel(target)
-          ? `${owner}: the model has no ReLU, so that no unit of it can be dead; compare stableRank and representationChange instead`
-          : `${owner}: the function called no ReLU; let it call its second argument, relu(preActivation), in place of tf.relu`,
+          ? `${label}: the model has no ReLU, so that no unit of it can be dead; compare stableRank and representationChange instead`
+          : `${label}: the function called no ReLU; let it call its second argument, relu(preActivation), in place of tf.relu`,
       );
     }
     return await seen.count();
@@ -115,7 +115,7 @@ class SeenUnits {
     const known = this.#layers.get(name);
     check(
       known === undefined || known.alive.size === units,
-      `${owner}: ${show(name)}`,
+      `${label}: ${show(name)}`,
       'units',
       `be as many as in its first call, ${known?.alive.size}`,
       units,
@@ -136,7 +136,7 @@ class SeenUnits {
         const [values, [valid]] = await Promise.all([alive.data<'int32'>(), finite.data()]);
         if (!valid)
           throw new Error(
-            `${owner}: a pre-activation of ${show(name)} is not finite; the weights have diverged, or the inputs have a number that is not finite`,
+            `${label}: a pre-activation of ${show(name)} is not finite; the weights have diverged, or the inputs have a number that is not finite`,
           );
         return [
           name,
@@ -205,7 +205,7 @@ function watchFunction<Inputs>(f: ReluFunction<Inputs>, inputs: Inputs, seen: Se
     calls++;
     check(
       preActivation instanceof Tensor && preActivation.rank > 0,
-      owner,
+      label,
       'relu',
       'be called with a tensor of rank 1 or more',
       kindOf(preActivation),

@@ -63,15 +63,15 @@ export function drawFigure(
   Plot: PlotLibrary,
   options: FigureOptions,
 ): SVGElement {
-  const owner = 'ProbeRecorder.figure';
+  const label = 'ProbeRecorder.figure';
   check(
     typeof Plot?.plot === 'function' && typeof Plot.line === 'function',
-    owner,
+    label,
     'Plot',
     'be Observable Plot: import * as Plot from "@observablehq/plot"',
     Plot,
   );
-  checkNames(owner, options, ['document', 'width', 'panelHeight', 'variables']);
+  checkNames(label, options, ['document', 'width', 'panelHeight', 'variables']);
   const {
     document = globalThis.document,
     width = 640,
@@ -80,17 +80,17 @@ export function drawFigure(
   } = options;
   check(
     typeof document?.createElementNS === 'function',
-    owner,
+    label,
     'document',
     'be given outside of a browser, as one of linkedom or jsdom',
     document,
   );
-  checkNumber(owner, 'width', width, '[100, Infinity)');
-  checkNumber(owner, 'panelHeight', panelHeight, '[50, Infinity)');
+  checkNumber(label, 'width', width, '[100, Infinity)');
+  checkNumber(label, 'panelHeight', panelHeight, '[50, Infinity)');
   for (const name of variables)
     check(
       recorder.variables.includes(name),
-      owner,
+      label,
       'variables',
       `be among those that were read, ${recorder.variables.join(', ')}`,
       name,
@@ -102,7 +102,7 @@ export function drawFigure(
   });
   if (drawings.length === 0)
     throw new Error(
-      `${owner}: nothing is recorded that could be drawn; call log(step, { loss }) or add(await probe.read()) first`,
+      `${label}: nothing is recorded that could be drawn; call log(step, { loss }) or add(await probe.read()) first`,
     );
 
   const top = recorder.name ? titleHeight : 0;

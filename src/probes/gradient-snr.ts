@@ -85,18 +85,18 @@ export type GradientSNR = {
  * const { snr } = await gradientSNR({ halves });
  */
 export async function gradientSNR(source: GradientPowers | GradientHalves): Promise<GradientSNR> {
-  const owner = 'gradientSNR';
+  const label = 'gradientSNR';
   check(
     source !== null && typeof source === 'object',
-    owner,
+    label,
     'source',
     'be { gradientPower, momentumPower, beta, updates } or { halves }',
     source,
   );
   if (source.batchSize !== undefined)
-    checkNumber(owner, 'batchSize', source.batchSize, '[1, Infinity)');
+    checkNumber(label, 'batchSize', source.batchSize, '[1, Infinity)');
   const [signal, noise] =
-    'halves' in source ? await fromHalves(owner, source) : fromPowers(owner, source);
+    'halves' in source ? await fromHalves(label, source) : fromPowers(label, source);
   const seen = Math.max(0, signal);
   return {
     signal,
@@ -112,11 +112,11 @@ export async function gradientSNR(source: GradientPowers | GradientHalves): Prom
 /** Below this the powers say nothing of the noise. */
 const noInformation = 1e-6;
 
-function fromPowers(owner: string, source: GradientPowers): [signal: number, noise: number] {
-  checkNames(owner, source, ['gradientPower', 'momentumPower', 'beta', 'updates', 'batchSize']);
+function fromPowers(label: string, source: GradientPowers): [signal: number, noise: number] {
+  checkNames(label, source, ['gradientPower', 'momentumPower', 'beta', 'updates', 'batchSize']);
   const { beta, updates } = source;
-  checkNumber(owner, 'beta', beta, '(0, 1)');
-  checkCount(owner, 'updates', updates, 1);
+  checkNumber(label, 'beta', beta, '(0, 1)');
+  checkCount(label, 'updates', updates, 1);
   const lists = [source.gradientPower, source.momentumPower].map((power) =>
     typeof power === 'number' ? [power] : Array.from(power ?? []),
   );
@@ -124,12 +124,12 @@ function fromPowers(owner: string, source: GradientPowers): [signal: number, noi
   lists.forEach((list, i) => {
     check(
       list.length > 0 && list.length <= updates && list.length === lists[0].length,
-      owner,
+      label,
       names[i],
       'be a number, or lists of equal length with one number for each of the latest updates',
       list,
     );
-    for (const power of list) checkNumber(owner, names[i], power, '[0, Infinity)');
+    for (const power of list) checkNumber(label, names[i], power, '[0, Infinity)');
   });
   const length = lists[0].length;
   const [a, b] = lists.map((list) => runningMean(list, beta));
@@ -152,13 +152,13 @@ function runningMean(values: readonly number[], beta: number): number {
 }
 
 async function fromHalves(
-  owner: string,
+  label: string,
   source: GradientHalves,
 ): Promise<[signal: number, noise: number]> {
-  checkNames(owner, source, ['halves', 'batchSize']);
+  checkNames(label, source, ['halves', 'batchSize']);
   check(
     Array.isArray(source.halves) && source.halves.length === 2,
-    owner,
+    label,
     'halves',
     'be two gradients',
     kindOf(source.halves),
@@ -167,7 +167,7 @@ async function fromHalves(
   for (const half of [first, second])
     check(
       Array.isArray(half) && half.length > 0 && half.every((x) => x instanceof Tensor),
-      owner,
+      label,
       'halves',
       'be tensors or lists of tensors',
       kindOf(half),
@@ -175,7 +175,7 @@ async function fromHalves(
   const shapes = [first, second].map((half) => half.map(({ shape }) => `[${shape}]`).join(', '));
   check(
     shapes[0] === shapes[1],
-    owner,
+    label,
     "the second half's shapes",
     `be those of the first, ${shapes[0]}`,
     shapes[1],

@@ -31,11 +31,11 @@ export type HessianMethod = 'doubleBackprop' | 'finiteDifference';
  */
 export type Loss = () => Scalar;
 
-export function checkLoss(owner: string, loss: unknown, variables: unknown, method: unknown): void {
-  check(typeof loss === 'function', owner, 'loss', 'be a function that gives a scalar', loss);
+export function checkLoss(label: string, loss: unknown, variables: unknown, method: unknown): void {
+  check(typeof loss === 'function', label, 'loss', 'be a function that gives a scalar', loss);
   check(
     Array.isArray(variables) && variables.length > 0,
-    owner,
+    label,
     'variables',
     'be an array of at least one tf.Variable',
     variables,
@@ -43,22 +43,22 @@ export function checkLoss(owner: string, loss: unknown, variables: unknown, meth
   (variables as readonly unknown[]).forEach((variable, i) => {
     check(
       variable instanceof Variable,
-      owner,
+      label,
       `variables[${i}]`,
       'be a tf.Variable',
       kindOf(variable),
     );
-    check(!variable.isDisposed, owner, `variables[${i}]`, 'not be disposed', variable.name);
+    check(!variable.isDisposed, label, `variables[${i}]`, 'not be disposed', variable.name);
     check(
       variable.dtype === 'float32',
-      `${owner}: variable ${show(variable.name)}`,
+      `${label}: variable ${show(variable.name)}`,
       'dtype',
       "be 'float32'",
       variable.dtype,
     );
     check(
       (variables as readonly unknown[]).indexOf(variable) === i,
-      owner,
+      label,
       `variables[${i}]`,
       'differ from those before it',
       variable.name,
@@ -66,7 +66,7 @@ export function checkLoss(owner: string, loss: unknown, variables: unknown, meth
   });
   check(
     method === 'doubleBackprop' || method === 'finiteDifference',
-    owner,
+    label,
     'method',
     "be 'doubleBackprop' or 'finiteDifference'",
     method,
@@ -107,11 +107,11 @@ export function hessianVectorProduct(
   vectors: readonly Tensor[],
   method: HessianMethod = 'doubleBackprop',
 ): Tensor[] {
-  const owner = 'hessianVectorProduct';
-  checkLoss(owner, loss, variables, method);
+  const label = 'hessianVectorProduct';
+  checkLoss(label, loss, variables, method);
   check(
     Array.isArray(vectors) && vectors.length === variables.length,
-    owner,
+    label,
     'vectors',
     `be one tensor for each of the ${variables.length} variables`,
     vectors?.length,
@@ -119,33 +119,33 @@ export function hessianVectorProduct(
   vectors.forEach(({ shape }, i) =>
     check(
       shape.join() === variables[i].shape.join(),
-      owner,
+      label,
       `the shape of vectors[${i}]`,
       `be ${show(variables[i].shape)}`,
       shape,
     ),
   );
-  return multiplyByHessian(owner, loss, variables, vectors, method);
+  return multiplyByHessian(label, loss, variables, vectors, method);
 }
 
 /**
- * {@link hessianVectorProduct} for arguments that were checked, with errors in the name of `owner`.
+ * {@link hessianVectorProduct} for arguments that were checked, with errors in the name of `label`.
  */
 export const multiplyByHessian = (
-  owner: string,
+  label: string,
   loss: Loss,
   variables: readonly Variable[],
   vectors: readonly Tensor[],
   method: HessianMethod,
 ): Tensor[] =>
   method === 'doubleBackprop'
-    ? doubleBackprop(owner, loss, variables, vectors)
-    : finiteDifference(owner, loss, variables, vectors);
+    ? doubleBackprop(label, loss, variables, vectors)
+    : finiteDifference(label, loss, variables, vectors);
 
 /** The gradient, with zeros for variables on which the loss does not depend. */
-export function gradientsOf(owner: string, loss: Loss, variables: readonly Variable[]): Tensor[] {
+export function gradientsOf(label: string, loss: Loss, variables: readonly Variable[]): Tensor[] {
   return tidy(() => {
-    const found = differentiable(() => firstGradients(owner, loss, variables));
+    const found = differentiable(() => firstGradients(label, loss, variables));
     return variables.map((variable, i) => found[i] ?? zerosLike(variable));
   });
 }
@@ -155,26 +155,26 @@ export function gradientsOf(owner: string, loss: Loss, variables: readonly Varia
  * a result of theirs.
  */
 function firstGradients(
-  owner: string,
+  label: string,
   loss: Loss,
   variables: readonly Variable[],
 ): (Tensor | undefined)[] {
   const scalarLoss = (): Scalar => {
     const value = loss();
-    check(value?.rank === 0, owner, 'loss', 'give a scalar', value?.shape);
+    check(value?.rank === 0, label, 'loss', 'give a scalar', value?.shape);
     return value;
   };
   return explained(
     (operation) =>
-      `${owner}: the loss has no gradient, since tfjs has no derivative of ${operation}`,
+      `${label}: the loss has no gradient, since tfjs has no derivative of ${operation}`,
     (operation) =>
-      `${owner}: the ${engine().backendName} backend cannot compute ${operation}, which the loss or its gradient uses; choose another backend`,
+      `${label}: the ${engine().backendName} backend cannot compute ${operation}, which the loss or its gradient uses; choose another backend`,
     () => gradients(scalarLoss, variables),
   );
 }
 
 function doubleBackprop(
-  owner: string,
+  label: string,
   loss: Loss,
   variables: readonly Variable[],
   vectors: readonly Tensor[],
@@ -182,16 +182,16 @@ function doubleBackprop(
   const option =
     "ask for { method: 'finiteDifference' }, which needs first derivatives only, or write the loss without it";
   const slope = (): Tensor => {
-    const parts = firstGradients(owner, loss, variables).flatMap((gradient, i) =>
+    const parts = firstGradients(label, loss, variables).flatMap((gradient, i) =>
       gradient ? [sum(mul(gradient, vectors[i]))] : [],
     );
     if (parts.length === 0)
       throw new Error(
-        `${owner}: the loss depends on none of the variables ${variables.map(({ name }) => show(name)).join(', ')}`,
+        `${label}: the loss depends on none of the variables ${variables.map(({ name }) => show(name)).join(', ')}`,
       );
     if (savesUnrecorded()) {
       throw new Error(
-        `${owner}: a custom gradient in the loss saves a value that it computed, through which there is no second derivative; call tf.customGrad within the loss, or ${option}`,
+        `${label}: a custom gradient in the loss saves a value that it computed, through which there is no second derivative; call tf.customGrad within the loss, or ${option}`,
       );
     }
     return addN(parts);
@@ -199,9 +199,9 @@ function doubleBackprop(
   return tidy(() => {
     const products = explained(
       (operation) =>
-        `${owner}: tfjs has no derivative of ${operation}, which the gradient of the loss uses, so there is no second derivative; ${option}`,
+        `${label}: tfjs has no derivative of ${operation}, which the gradient of the loss uses, so there is no second derivative; ${option}`,
       (operation) =>
-        `${owner}: the ${engine().backendName} backend cannot compute ${operation}, which the second derivative of the loss uses; choose another backend, or ${option}`,
+        `${label}: the ${engine().backendName} backend cannot compute ${operation}, which the second derivative of the loss uses; choose another backend, or ${option}`,
       () => differentiable(() => gradients(slope, variables)),
     );
     return variables.map((variable, i) => products[i] ?? zerosLike(variable));
@@ -209,7 +209,7 @@ function doubleBackprop(
 }
 
 function finiteDifference(
-  owner: string,
+  label: string,
   loss: Loss,
   variables: readonly Variable[],
   vectors: readonly Tensor[],
@@ -225,7 +225,7 @@ function finiteDifference(
       variables.forEach((variable, i) =>
         variable.assign(add(originals[i], mul(distance, vectors[i])) as Variable),
       );
-      return gradientsOf(owner, loss, variables);
+      return gradientsOf(label, loss, variables);
     };
     try {
       const after = gradientsAt(h);

@@ -2,13 +2,13 @@ import { reshape, Tensor, transpose, type Tensor2D } from '@tensorflow/tfjs-core
 import { check } from '../check.js';
 import { kindOf } from './kind-of.js';
 
-export function checkWeights(owner: string, weights: unknown): asserts weights is Tensor {
-  check(weights instanceof Tensor, owner, 'weights', 'be a tensor', kindOf(weights));
-  check(!weights.isDisposed, owner, 'weights', 'not be disposed', kindOf(weights));
-  check(weights.dtype === 'float32', owner, 'weights', "have the dtype 'float32'", weights.dtype);
+export function checkWeights(label: string, weights: unknown): asserts weights is Tensor {
+  check(weights instanceof Tensor, label, 'weights', 'be a tensor', kindOf(weights));
+  check(!weights.isDisposed, label, 'weights', 'not be disposed', kindOf(weights));
+  check(weights.dtype === 'float32', label, 'weights', "have the dtype 'float32'", weights.dtype);
   check(
     weights.rank >= 2 && weights.size > 0,
-    owner,
+    label,
     'weights',
     'have a rank of at least 2 and at least one number',
     kindOf(weights),

@@ -54,22 +54,22 @@ const leastIterations = 6;
 
 /** Throws for options that are out of range. */
 export function checkEigenvalueOptions(
-  owner: string,
+  label: string,
   { tolerance, maxIterations, start, seed }: EigenvalueOptions,
   size: number,
 ): void {
-  if (tolerance !== undefined) checkNumber(owner, 'tolerance', tolerance, '(0, 1)');
-  if (maxIterations !== undefined) checkCount(owner, 'maxIterations', maxIterations, 1);
-  if (seed !== undefined) checkCount(owner, 'seed', seed);
+  if (tolerance !== undefined) checkNumber(label, 'tolerance', tolerance, '(0, 1)');
+  if (maxIterations !== undefined) checkCount(label, 'maxIterations', maxIterations, 1);
+  if (seed !== undefined) checkCount(label, 'seed', seed);
   if (start === undefined) return;
   check(
     start.length === size,
-    owner,
+    label,
     'start',
     `have as many numbers as the variables, ${size}`,
     start.length,
   );
-  check(Number.isFinite(norm(start)), owner, 'start', 'have finite numbers', 'others');
+  check(Number.isFinite(norm(start)), label, 'start', 'have finite numbers', 'others');
 }
 
 /**
@@ -84,7 +84,7 @@ export function checkEigenvalueOptions(
  * @param multiply gives the product with a vector, which it must not keep.
  */
 export async function largestEigenvalue(
-  owner: string,
+  label: string,
   multiply: (x: Float32Array) => Promise<ArrayLike<number>>,
   size: number,
   { tolerance = 1e-4, maxIterations = 200, start, seed = 0 }: EigenvalueOptions = {},
@@ -99,7 +99,7 @@ export async function largestEigenvalue(
     const product = new Float64Array(await multiply(basis.at(-1)!));
     const coefficients = orthogonalize(product, basis);
     if (!coefficients.every(Number.isFinite))
-      throw new Error(`${owner}: a product with a vector is not finite`);
+      throw new Error(`${label}: a product with a vector is not finite`);
     projected.forEach((row, i) => row.push(coefficients[i]));
     projected.push(coefficients);
 

@@ -48,10 +48,10 @@ export async function preconditionedSharpness(
   variables?: readonly Variable[],
   options: SharpnessOptions = {},
 ): Promise<Sharpness> {
-  const owner = 'preconditionedSharpness';
+  const label = 'preconditionedSharpness';
   check(
     typeof optimizer?.describe === 'function',
-    owner,
+    label,
     'optimizer',
     'be an optimizer of this library',
     kindOf(optimizer),
@@ -64,12 +64,12 @@ export async function preconditionedSharpness(
       .filter((variable) => variable !== undefined);
   if (!variables && chosen.length === 0)
     throw new Error(
-      `${owner}: the optimizer has had no step yet; name the variables as third argument`,
+      `${label}: the optimizer has had no step yet; name the variables as third argument`,
     );
-  checkSharpnessArguments(owner, loss, chosen, options);
-  const preconditioner = await nextPreconditioner(owner, optimizer, loss, chosen);
+  checkSharpnessArguments(label, loss, chosen, options);
+  const preconditioner = await nextPreconditioner(label, optimizer, loss, chosen);
   return hessianEigenvalue(
-    owner,
+    label,
     loss,
     chosen,
     options,

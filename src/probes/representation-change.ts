@@ -86,17 +86,17 @@ export async function representationChange<Inputs = Tensor | Tensor[]>(
   inputs: Inputs,
   update: () => unknown,
 ): Promise<RepresentationChange> {
-  const owner = 'representationChange';
+  const label = 'representationChange';
   check(
     isLayersModel(target) || typeof target === 'function',
-    owner,
+    label,
     'target',
     'be a tfjs-layers model or a function of the inputs',
     kindOf(target),
   );
   check(
     typeof update === 'function',
-    owner,
+    label,
     'update',
     'be a function that updates the weights',
     update,
@@ -108,23 +108,23 @@ export async function representationChange<Inputs = Tensor | Tensor[]>(
     return copy;
   };
   try {
-    const before = forwardPass(owner, target, inputs, hold);
+    const before = forwardPass(label, target, inputs, hold);
     if (before.layers.size === 0) {
       throw new Error(
         isLayersModel(target)
-          ? `${owner}: the model has no dense, convolution or embedding layer; measure a function that calls linear(inputs, weights) for each of its weights`
-          : `${owner}: the function measured no weight; let it call its second argument, linear(inputs, weights), in place of tf.matMul(inputs, weights)`,
+          ? `${label}: the model has no dense, convolution or embedding layer; measure a function that calls linear(inputs, weights) for each of its weights`
+          : `${label}: the function measured no weight; let it call its second argument, linear(inputs, weights), in place of tf.matMul(inputs, weights)`,
       );
     }
     await update();
-    const after = forwardPass(owner, target, inputs, hold);
+    const after = forwardPass(label, target, inputs, hold);
     const layers = await Promise.all(
       [...before.layers].map(async ([name, layer]) => {
         const again = after.layers.get(name);
         const [times, timesAfter] = [layer, again].map((seen) => seen?.calls.length ?? 0);
         if (!again || times !== timesAfter) {
           throw new Error(
-            `${owner}: ${show(name)} was measured in ${times} ${times === 1 ? 'call' : 'calls'} before the update and ${timesAfter} after it; the network must call the same layers each time`,
+            `${label}: ${show(name)} was measured in ${times} ${times === 1 ? 'call' : 'calls'} before the update and ${timesAfter} after it; the network must call the same layers each time`,
           );
         }
         return [name, await layerChange(layer, again)] as const;
@@ -141,7 +141,7 @@ export async function representationChange<Inputs = Tensor | Tensor[]>(
 
 /** The outputs and what went into each layer; all tensors are held. */
 function forwardPass<Inputs>(
-  owner: string,
+  label: string,
   target: LayersModelLike | Forward<Inputs>,
   inputs: Inputs,
   hold: (tensor: Tensor) => Tensor,
@@ -157,7 +157,7 @@ function forwardPass<Inputs>(
   const outputs = tidy(() =>
     (isLayersModel(target)
       ? throughModel(target, inputs as Tensor | Tensor[], see)
-      : throughFunction(owner, target, inputs, see)
+      : throughFunction(label, target, inputs, see)
     ).map(hold),
   );
   return { outputs, layers };
@@ -175,7 +175,7 @@ function throughModel(
 }
 
 function throughFunction<Inputs>(
-  owner: string,
+  label: string,
   forward: Forward<Inputs>,
   inputs: Inputs,
   see: (map: LinearMap, inputs: Tensor) => void,
@@ -183,14 +183,14 @@ function throughFunction<Inputs>(
   const call: LinearCall = (given, weights, map = matrixProduct) => {
     check(
       given instanceof Tensor && weights instanceof Tensor,
-      owner,
+      label,
       'linear',
       'be called with a tensor and a tf.Variable',
       kindOf(weights),
     );
     check(
       typeof weights.name === 'string',
-      owner,
+      label,
       'weights of linear',
       'be a tf.Variable',
       kindOf(weights),
@@ -200,7 +200,7 @@ function throughFunction<Inputs>(
   };
   const outputs = listOf(forward(inputs, call));
   for (const output of outputs)
-    check(output instanceof Tensor, owner, 'target', 'give a tensor', output);
+    check(output instanceof Tensor, label, 'target', 'give a tensor', output);
   return outputs;
 }
 

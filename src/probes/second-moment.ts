@@ -21,7 +21,7 @@ type Options = {
  * the present gradient in it, and t is the number of that step, from 1.
  */
 export async function nextPreconditioner(
-  owner: string,
+  label: string,
   optimizer: FusedOptimizer,
   loss: Loss,
   variables: readonly Variable[],
@@ -31,10 +31,10 @@ export async function nextPreconditioner(
   if (![options.beta1, options.beta2, options.epsilon].every(Number.isFinite)) {
     const { className } = optimizer.constructor as { className?: string };
     throw new Error(
-      `${owner}: ${className ?? 'this optimizer'} keeps no second moment of the gradient as Adam does; use sharpness(), whose threshold fits an optimizer without one`,
+      `${label}: ${className ?? 'this optimizer'} keeps no second moment of the gradient as Adam does; use sharpness(), whose threshold fits an optimizer without one`,
     );
   }
-  const gradient = await flatten(gradientsOf(owner, loss, variables));
+  const gradient = await flatten(gradientsOf(label, loss, variables));
   const scale = clipCoefficient(gradient, options.clipNorm);
   const states = await statesOf(optimizer, variables);
   const preconditioner = new Float64Array(sizeOf(variables));
@@ -43,7 +43,7 @@ export async function nextPreconditioner(
     const { count, v } = states[i];
     if (count === 0 && options.initialization === 'random') {
       throw new Error(
-        `${owner}: variable '${name}' has had no step yet, and its second moment starts at random numbers; measure after the first step`,
+        `${label}: variable '${name}' has had no step yet, and its second moment starts at random numbers; measure after the first step`,
       );
     }
     const t = count + 1;
@@ -61,7 +61,7 @@ export async function nextPreconditioner(
   const zero = preconditioner.indexOf(0);
   if (zero >= 0)
     throw new Error(
-      `${owner}: the preconditioner is 0 at weight ${zero} of the variables, which has no gradient; give the optimizer an epsilon above 0`,
+      `${label}: the preconditioner is 0 at weight ${zero} of the variables, which has no gradient; give the optimizer an epsilon above 0`,
     );
   return preconditioner;
 }

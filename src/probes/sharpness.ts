@@ -71,25 +71,25 @@ export async function sharpness(
   variables: readonly Variable[],
   options: SharpnessOptions = {},
 ): Promise<Sharpness> {
-  const owner = 'sharpness';
-  checkSharpnessArguments(owner, loss, variables, options);
-  return hessianEigenvalue(owner, loss, variables, options);
+  const label = 'sharpness';
+  checkSharpnessArguments(label, loss, variables, options);
+  return hessianEigenvalue(label, loss, variables, options);
 }
 
 export function checkSharpnessArguments(
-  owner: string,
+  label: string,
   loss: unknown,
   variables: readonly Variable[],
   options: SharpnessOptions,
 ): void {
-  checkNames(owner, options, [...eigenvalueOptionNames, 'method']);
-  checkLoss(owner, loss, variables, options.method ?? 'doubleBackprop');
-  checkEigenvalueOptions(owner, options, sizeOf(variables));
+  checkNames(label, options, [...eigenvalueOptionNames, 'method']);
+  checkLoss(label, loss, variables, options.method ?? 'doubleBackprop');
+  checkEigenvalueOptions(label, options, sizeOf(variables));
 }
 
 /** The largest eigenvalue of S H S, S a diagonal matrix; of H where none is given. */
 export function hessianEigenvalue(
-  owner: string,
+  label: string,
   loss: Loss,
   variables: readonly Variable[],
   { method = 'doubleBackprop', ...options }: SharpnessOptions,
@@ -101,22 +101,22 @@ export function hessianEigenvalue(
     const vectors = unflatten(scaled(x), variables);
     let products;
     try {
-      products = multiplyByHessian(owner, loss, variables, vectors, method);
+      products = multiplyByHessian(label, loss, variables, vectors, method);
     } finally {
       for (const vector of vectors) vector.dispose();
     }
     const product = await flatten(products);
-    if (!product.every(Number.isFinite)) await throwNotFinite(owner, loss);
+    if (!product.every(Number.isFinite)) await throwNotFinite(label, loss);
     return scaled(product);
   };
-  return largestEigenvalue(owner, multiply, sizeOf(variables), options);
+  return largestEigenvalue(label, multiply, sizeOf(variables), options);
 }
 
-async function throwNotFinite(owner: string, loss: Loss): Promise<never> {
+async function throwNotFinite(label: string, loss: Loss): Promise<never> {
   const [value] = await flatten([tidy(() => loss())]);
   throw new Error(
     Number.isFinite(value)
-      ? `${owner}: the second derivative of the loss is not finite at these weights, though the loss is ${value}`
-      : `${owner}: the loss must be finite, got ${value}; the weights have diverged, or the batch has a number that is not finite`,
+      ? `${label}: the second derivative of the loss is not finite at these weights, though the loss is ${value}`
+      : `${label}: the loss must be finite, got ${value}; the weights have diverged, or the batch has a number that is not finite`,
   );
 }

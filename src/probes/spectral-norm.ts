@@ -44,32 +44,32 @@ export async function spectralNorm(
 }
 
 export async function largestSingularValue(
-  owner: string,
+  label: string,
   weights: Tensor,
   options: SpectralNormOptions,
 ): Promise<number> {
-  checkWeights(owner, weights);
-  checkNames(owner, options, names);
+  checkWeights(label, weights);
+  checkNames(label, options, names);
   // A clone keeps the numbers of this moment, even if the weights are trained while this waits for
   // the device.
   const matrix = tidy(() => keep(uprightMatrixOf(weights.clone())));
   const size = matrix.shape[1];
   try {
-    checkEigenvalueOptions(owner, options, size);
+    checkEigenvalueOptions(label, options, size);
     const multiply = async (x: Float32Array): Promise<Float32Array> => {
       const product = await flatten([
         tidy(() => matMul(matrix, matMul(matrix, tensor2d(x.slice(), [size, 1])), true)),
       ]);
       check(
         product.every(Number.isFinite),
-        owner,
+        label,
         'weights',
         'be finite numbers with finite squares',
         'others',
       );
       return product;
     };
-    const { value } = await largestEigenvalue(owner, multiply, size, {
+    const { value } = await largestEigenvalue(label, multiply, size, {
       tolerance: defaultTolerance,
       ...options,
     });

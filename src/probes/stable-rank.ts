@@ -26,11 +26,11 @@ export async function stableRank(
   weights: Tensor,
   options: SpectralNormOptions = {},
 ): Promise<number> {
-  const owner = 'stableRank';
-  checkWeights(owner, weights);
+  const label = 'stableRank';
+  checkWeights(label, weights);
   const fixed = weights.clone();
   try {
-    const spectral = await largestSingularValue(owner, fixed, options);
+    const spectral = await largestSingularValue(label, fixed, options);
     return spectral === 0 ? 0 : (await dotProduct(fixed, fixed)) / spectral ** 2;
   } finally {
     fixed.dispose();

@@ -64,18 +64,18 @@ export function instabilityThreshold(options: ThresholdOptions): number {
 export function distanceToInstability(
   options: ThresholdOptions & { readonly sharpness: number },
 ): number {
-  const owner = 'distanceToInstability';
-  const limit = threshold(owner, options, ['sharpness', 'learningRate', 'kind', 'beta']);
-  checkNumber(owner, 'sharpness', options.sharpness, '(-Infinity, Infinity)');
+  const label = 'distanceToInstability';
+  const limit = threshold(label, options, ['sharpness', 'learningRate', 'kind', 'beta']);
+  checkNumber(label, 'sharpness', options.sharpness, '(-Infinity, Infinity)');
   return options.sharpness / limit;
 }
 
-function threshold(owner: string, options: ThresholdOptions, names: readonly string[]): number {
-  checkNames(owner, options, names);
+function threshold(label: string, options: ThresholdOptions, names: readonly string[]): number {
+  checkNames(label, options, names);
   const { learningRate, kind = 'gd', beta = 0.9 } = options;
-  checkNumber(owner, 'learningRate', learningRate, '(0, Infinity)');
-  check(kinds.has(kind), owner, 'kind', "be 'gd', 'momentum' or 'adam'", kind);
-  checkNumber(owner, 'beta', beta, '[0, 1)');
+  checkNumber(label, 'learningRate', learningRate, '(0, Infinity)');
+  check(kinds.has(kind), label, 'kind', "be 'gd', 'momentum' or 'adam'", kind);
+  checkNumber(label, 'beta', beta, '[0, 1)');
   const room = kind === 'gd' ? 2 : 2 + 2 * beta;
   return room / (learningRate * (kind === 'adam' ? 1 - beta : 1));
 }

@@ -100,7 +100,7 @@ export class UpdateProbe implements Probe {
   readonly #keep: number;
   readonly #signals = new SignalAverages();
   #waiting: Waiting[] = [];
-  #owner: string | undefined;
+  #label: string | undefined;
 
   constructor(options: UpdateProbeOptions = {}) {
     checkNames('UpdateProbe', options, ['metrics', 'every', 'variables', 'batchSize', 'keep']);
@@ -152,12 +152,12 @@ export class UpdateProbe implements Probe {
     this.#keep = keep;
   }
 
-  attach(owner: string): void {
-    if (this.#owner !== undefined)
+  attach(label: string): void {
+    if (this.#label !== undefined)
       throw new Error(
-        `UpdateProbe: belongs to ${this.#owner} and cannot be given to ${owner} too; make a probe for each optimizer`,
+        `UpdateProbe: belongs to ${this.#label} and cannot be given to ${label} too; make a probe for each optimizer`,
       );
-    this.#owner = owner;
+    this.#label = label;
   }
 
   wants(step: number, variableName: string): boolean {

@@ -2,7 +2,7 @@
  * AdamW. Source: Loshchilov and Hutter, Decoupled weight decay regularization, Algorithm 2 (arXiv
  * 1711.05101).
  */
-import { add, div, mix, mul, sqrt, square, type Expression } from '../compiler/expression.js';
+import { add, div, ema, mul, sqrt, square, type Expression } from '../compiler/expression.js';
 import {
   makeRule,
   type HostValues,
@@ -36,8 +36,8 @@ export function adamHost({ learningRate, weightDecay, beta1, beta2, epsilon, cou
 
 /** The new moments, and the direction without its scale. */
 export function adamDirection({ g, m, v }: Record<'g' | 'm' | 'v', Expression>, s: Values) {
-  const first = mix(m, g, s.beta1);
-  const second = mix(v, square(g), s.beta2);
+  const first = ema(m, g, s.beta1);
+  const second = ema(v, square(g), s.beta2);
   return { direction: div(first, add(sqrt(second), s.scaledEpsilon)), m: first, v: second };
 }
 

@@ -21,23 +21,23 @@ const intervals: Readonly<Record<string, string>> = {
 };
 
 function checkSettings(
-  owner: string,
+  label: string,
   options: Readonly<Record<string, unknown>>,
   required: readonly string[],
   optional: readonly string[] = [],
 ): void {
-  checkNames(owner, options, [...required, ...optional]);
+  checkNames(label, options, [...required, ...optional]);
   for (const name of Object.keys(intervals)) {
     if (required.includes(name) || (optional.includes(name) && options[name] !== undefined))
-      checkNumber(owner, name, options[name], intervals[name]);
+      checkNumber(label, name, options[name], intervals[name]);
   }
 }
 
 const lionDefaults: LionBetas = { beta1: 0.9, beta2: 0.99 };
 
-function checkLion(owner: string, options: AdamWSettings & { readonly lion?: LionBetas }): void {
-  checkSettings(owner, options, ['learningRate', 'weightDecay'], ['beta1', 'lion']);
-  if (options.lion) checkSettings(`${owner}: lion`, options.lion, ['beta1', 'beta2']);
+function checkLion(label: string, options: AdamWSettings & { readonly lion?: LionBetas }): void {
+  checkSettings(label, options, ['learningRate', 'weightDecay'], ['beta1', 'lion']);
+  if (options.lion) checkSettings(`${label}: lion`, options.lion, ['beta1', 'beta2']);
 }
 
 /**

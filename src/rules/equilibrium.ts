@@ -89,13 +89,13 @@ export function equilibriumRotation(options: {
 
 /** The rate function of an optimizer's option; what a user's function gives is checked. */
 export function rateFunction(
-  owner: string,
+  label: string,
   rate: EquilibriumRate | ((values: EquilibriumValues) => number),
 ): (values: EquilibriumValues) => number {
   if (typeof rate !== 'function') return rates[rate];
   return (values) => {
     const rotation = rate(values);
-    checkNumber(owner, 'the value of equilibriumRate', rotation, '[0, Infinity)');
+    checkNumber(label, 'the value of equilibriumRate', rotation, '[0, Infinity)');
     return rotation;
   };
 }

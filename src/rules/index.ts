@@ -7,7 +7,7 @@ export {
   lessEqual,
   maximum,
   minimum,
-  mix,
+  ema,
   mul,
   neg,
   neuronSum,

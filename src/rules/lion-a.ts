@@ -3,7 +3,7 @@
  * reconstruction: of arXiv 2410.23922 only the abstract and captions could be read; the formulas
  * are this library's reading of it.
  */
-import { mix, mul, sign, type DeviceDomain, type Expression } from '../compiler/expression.js';
+import { ema, mul, sign, type DeviceDomain, type Expression } from '../compiler/expression.js';
 import { makeRule, type HostValues, type Rule, type Values } from '../compiler/rule.js';
 import { biasCorrection } from './bias-correction.js';
 import type { Corrected, Correction } from './correction.js';
@@ -64,10 +64,10 @@ export function lionADirection(
   s: Values,
 ): { direction: Expression; scale: Corrected['scale'] | undefined; slots: Values } {
   const { g, m } = values;
-  const momentum = mix(m, g, s.beta2);
+  const momentum = ema(m, g, s.beta2);
   const corrected = rrc?.correct({ ...values, momentum }, s);
   return {
-    direction: sign(mix(m, g, s.beta1)),
+    direction: sign(ema(m, g, s.beta1)),
     scale: corrected?.scale,
     slots: { m: momentum, ...corrected?.slots },
   };

@@ -2,7 +2,7 @@
  * Lion. Source: Chen et al., Symbolic discovery of optimization algorithms, Algorithm 2 (arXiv
  * 2302.06675).
  */
-import { mix, mul, sign } from '../compiler/expression.js';
+import { ema, mul, sign } from '../compiler/expression.js';
 import { makeRule } from '../compiler/rule.js';
 import { decayedStep } from './decayed-step.js';
 
@@ -17,7 +17,7 @@ export const lion = /* @__PURE__ */ makeRule({
     decay: learningRate * weightDecay,
   }),
   update: ({ w, g, m }, s) => ({
-    w: decayedStep(w, mul(s.learningRate, sign(mix(m, g, s.beta1))), s),
-    m: mix(m, g, s.beta2),
+    w: decayedStep(w, mul(s.learningRate, sign(ema(m, g, s.beta1))), s),
+    m: ema(m, g, s.beta2),
   }),
 });

@@ -14,7 +14,7 @@ import {
   div,
   less,
   lessEqual,
-  mix,
+  ema,
   mul,
   neuronSum,
   select,
@@ -135,7 +135,7 @@ export function rotate(
   const measurable = (x: Operand, otherwise: Operand) =>
     select(isPlain, otherwise, select(less(mul(roundingShare, total.uu), tangent), x, otherwise));
   const squared = measurable(tangent, 0);
-  const newEnergy = energy && mix(energy, squared, s.updateNormDecay);
+  const newEnergy = energy && ema(energy, squared, s.updateNormDecay);
   const length = sqrt(newEnergy ? mul(newEnergy, s.normCorrection) : squared);
   const turn = measurable(div(corrected(mul(s.rotation, norm)), add(length, epsilon)), 0);
 

@@ -4,7 +4,7 @@
  */
 import {
   add,
-  mix,
+  ema,
   mul,
   select,
   sign,
@@ -131,6 +131,6 @@ export const rotationalLion = (form: RotationalForm): Rule =>
       plainDecay: learningRate * weightDecay,
       plainStep: learningRate,
     }),
-    direction: ({ g, m }, s) => ({ u: sign(mix(m, g, s.beta1)), slots: { m: mix(m, g, s.beta2) } }),
+    direction: ({ g, m }, s) => ({ u: sign(ema(m, g, s.beta1)), slots: { m: ema(m, g, s.beta2) } }),
     betas: ({ beta1, beta2 }) => ({ beta1, beta2 }),
   });

@@ -19,7 +19,7 @@ import {
   less,
   maximum,
   minimum,
-  mix,
+  ema,
   mul,
   select,
   sqrt,
@@ -81,7 +81,7 @@ export const estimatedRRC = ({
   correct({ g, momentum, ...old }, s) {
     const power = tensorSum(square(g));
     const known = (before: Expression, next: Operand): Expression =>
-      select(equal(power, 0), before, mix(before, next, s.rrcDecay));
+      select(equal(power, 0), before, ema(before, next, s.rrcDecay));
     const gradientPower = known(old.gradientPower, power);
     const momentumPower = known(
       old.momentumPower,

@@ -52,10 +52,10 @@ export type ScheduleReport = {
   largestJumpStep: number;
 };
 
-const owner = 'checkSchedule';
+const label = 'checkSchedule';
 
 function fail(law: string, what: string): never {
-  throw new Error(`${owner}: ${law} is broken, ${what}`);
+  throw new Error(`${label}: ${law} is broken, ${what}`);
 }
 
 function checkLaws({
@@ -68,42 +68,42 @@ function checkLaws({
 }: ScheduleLaws): void {
   check(
     Array.isArray(steps) && steps.length === 2,
-    owner,
+    label,
     'steps',
     'be an array of the first and the last step',
     steps,
   );
-  checkCount(owner, 'first of steps', steps[0]);
-  checkCount(owner, 'last of steps', steps[1], steps[0]);
-  checkNames(owner, bounds, ['min', 'max']);
+  checkCount(label, 'first of steps', steps[0]);
+  checkCount(label, 'last of steps', steps[1], steps[0]);
+  checkNames(label, bounds, ['min', 'max']);
   for (const side of ['min', 'max'] as const) {
-    if (bounds[side] !== undefined) checkNumber(owner, side, bounds[side], '(-Infinity, Infinity)');
+    if (bounds[side] !== undefined) checkNumber(label, side, bounds[side], '(-Infinity, Infinity)');
   }
   check(
     [undefined, 'increasing', 'decreasing'].includes(monotone),
-    owner,
+    label,
     'monotone',
     "be 'increasing' or 'decreasing'",
     monotone,
   );
-  if (continuity !== undefined) checkNumber(owner, 'continuity', continuity, '[0, Infinity)');
+  if (continuity !== undefined) checkNumber(label, 'continuity', continuity, '[0, Infinity)');
   check(
     [undefined, true, false].includes(roundTrip),
-    owner,
+    label,
     'roundTrip',
     'be true or false',
     roundTrip,
   );
   check(
     Array.isArray(values) && values.every(Array.isArray),
-    owner,
+    label,
     'values',
     'be an array of [step, value]',
     values,
   );
   for (const [step, value] of values) {
-    checkCount(owner, 'step of values', step);
-    checkNumber(owner, `value at step ${step}`, value, '(-Infinity, Infinity)');
+    checkCount(label, 'step of values', step);
+    checkNumber(label, `value at step ${step}`, value, '(-Infinity, Infinity)');
   }
 }
 
@@ -143,8 +143,8 @@ export function checkSchedule(
   schedule: Schedule | ((step: number) => number),
   laws: ScheduleLaws = {},
 ): ScheduleReport {
-  check(typeof schedule === 'function', owner, 'schedule', 'be a function of the step', schedule);
-  checkNames(owner, laws, ['steps', 'bounds', 'monotone', 'continuity', 'values', 'roundTrip']);
+  check(typeof schedule === 'function', label, 'schedule', 'be a function of the step', schedule);
+  checkNames(label, laws, ['steps', 'bounds', 'monotone', 'continuity', 'values', 'roundTrip']);
   checkLaws(laws);
   const {
     steps: [first, last] = [0, 1000],
@@ -209,7 +209,7 @@ export function checkSchedule(
   }
   const hasSpec = 'spec' in schedule;
   if (laws.roundTrip ?? hasSpec) {
-    check(hasSpec, owner, 'roundTrip', 'be left out for a function without a spec', laws.roundTrip);
+    check(hasSpec, label, 'roundTrip', 'be left out for a function without a spec', laws.roundTrip);
     checkRoundTrip(schedule as Schedule, values, first);
   }
   return report;

@@ -19,11 +19,11 @@ export type ScaleSpec = { kind: 'scale'; schedule: ScheduleSpec; factor: number 
 /** {@link product} as plain JSON. */
 export type ProductSpec = { kind: 'product'; schedules: ScheduleSpec[] };
 
-function checkIsSchedule(owner: string, option: string, value: unknown): asserts value is Schedule {
+function checkIsSchedule(label: string, option: string, value: unknown): asserts value is Schedule {
   const spec: unknown = typeof value === 'function' && (value as Partial<Schedule>).spec;
   check(
     typeof spec === 'object' && spec !== null,
-    owner,
+    label,
     option,
     'be a schedule (a function of the step with a spec)',
     value,
@@ -51,10 +51,10 @@ export function sequence(...parts: [...SequencePart[], Schedule]): Schedule {
   const last = parts.at(-1) as Schedule;
   const earlier = parts.slice(0, -1) as SequencePart[];
   for (const [index, part] of earlier.entries()) {
-    const owner = `sequence: part ${index}`;
-    checkNames(owner, part, ['schedule', 'steps']);
-    checkIsSchedule(owner, 'schedule', part.schedule);
-    checkAmount(owner, 'steps', part.steps, 1);
+    const label = `sequence: part ${index}`;
+    checkNames(label, part, ['schedule', 'steps']);
+    checkIsSchedule(label, 'schedule', part.schedule);
+    checkAmount(label, 'steps', part.steps, 1);
   }
   checkIsSchedule('sequence', 'the last part', last);
   // A copy: the caller's objects may change later.

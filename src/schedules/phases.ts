@@ -1,6 +1,6 @@
 /** Warmup, plateau, cooldown, floor: what `wsd`, `trapezoid` and `warmupCosine` share. */
 
-import { mix } from './mix.js';
+import { lerp } from './lerp.js';
 import type { UnitFunction } from './shapes.js';
 
 /** The boundaries and heights of the four phases; the caller has checked them. */
@@ -23,9 +23,9 @@ export function phases(
 ): (step: number) => number {
   const cooldownStart = totalSteps - cooldownSteps;
   return (step) => {
-    if (step < warmupSteps) return mix(0, peak, rise((step + 1) / warmupSteps));
+    if (step < warmupSteps) return lerp(0, peak, rise((step + 1) / warmupSteps));
     if (step < cooldownStart) return peak;
-    if (step < totalSteps) return mix(floor, peak, fall((totalSteps - step) / cooldownSteps));
+    if (step < totalSteps) return lerp(floor, peak, fall((totalSteps - step) / cooldownSteps));
     return floor;
   };
 }

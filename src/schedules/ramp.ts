@@ -1,5 +1,5 @@
 import { check, checkNames } from '../check.js';
-import { mix } from './mix.js';
+import { lerp } from './lerp.js';
 import { checkAmount, frozenCopy, schedule, type Schedule } from './schedule.js';
 import { unitFunction, type CooldownShape, type WarmupShape } from './shape-names.js';
 
@@ -65,11 +65,11 @@ export function ramp(options: RampOptions): Schedule {
   if (phase === 'in') {
     const unit = unitFunction(kind, 'shape', shape, phase, from, to);
     return schedule(spec, (step) =>
-      step + 1 < steps ? mix(from, to, unit((step + 1) / steps)) : to,
+      step + 1 < steps ? lerp(from, to, unit((step + 1) / steps)) : to,
     );
   }
   const unit = unitFunction(kind, 'shape', shape, phase, to, from);
   return schedule(spec, (step) =>
-    step < steps ? mix(to, from, unit((steps - step) / steps)) : to,
+    step < steps ? lerp(to, from, unit((steps - step) / steps)) : to,
   );
 }

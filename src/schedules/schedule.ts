@@ -47,16 +47,16 @@ export type Schedule = ((step: number) => number) & { readonly spec: ScheduleSpe
  * check behind every option and step, for the sake of bytes.
  */
 export const checkAmount: (
-  owner: string,
+  label: string,
   option: string,
   value: unknown,
   whole?: 0 | 1,
   most?: number,
-) => void = (owner, option, value: any, whole: any, most = Infinity) =>
+) => void = (label, option, value: any, whole: any, most = Infinity) =>
   check(
     // A remainder by 0 or undefined is NaN and thus no objection.
     Number.isFinite(value) && !(value < 0 || value > most || value % whole),
-    owner,
+    label,
     option,
     `${whole ? 'be a whole number' : 'lie'} in [0, ${most}${most < Infinity ? ']' : ')'}`,
     value,

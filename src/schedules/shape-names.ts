@@ -83,7 +83,7 @@ const parameters: Record<string, { name: string; interval: string }> = {
  * 1.
  */
 export function unitFunction(
-  owner: string,
+  label: string,
   option: string,
   shape: CooldownShape,
   phase: Phase,
@@ -100,10 +100,10 @@ export function unitFunction(
     'exponential',
     ...(phase === 'out' ? ['loweredLinear'] : []),
   ];
-  check(kinds.includes(kind), owner, option, `be one of ${kinds.join(', ')}`, kind);
+  check(kinds.includes(kind), label, option, `be one of ${kinds.join(', ')}`, kind);
 
   const parameter = parameters[kind];
-  const inner = `${owner}: ${option} ${kind}`;
+  const inner = `${label}: ${option} ${kind}`;
   checkNames(inner, named, parameter ? ['kind', parameter.name] : ['kind']);
   if (parameter) {
     const value = named[parameter.name] ?? (kind === 'loweredLinear' ? 0.7 : undefined);
@@ -119,7 +119,7 @@ export function unitFunction(
   if (parameter || kind === 'geometric') {
     check(
       low > 0 && high > 0,
-      owner,
+      label,
       option,
       `run between two values above 0 when it is '${kind}'`,
       [low, high],

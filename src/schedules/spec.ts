@@ -22,10 +22,10 @@ type Makers = {
   ) => Schedule;
 };
 
-const owner = 'scheduleFrom';
+const label = 'scheduleFrom';
 
 function checkList(option: string, value: unknown): void {
-  check(Array.isArray(value), owner, option, 'be an array', value);
+  check(Array.isArray(value), label, option, 'be an array', value);
 }
 
 const makers: Makers = {
@@ -75,11 +75,11 @@ const makers: Makers = {
  * scheduleFrom(JSON.parse(saved))(7) === rate(7); // true
  */
 export function scheduleFrom(spec: ScheduleSpec): Schedule {
-  check(typeof spec === 'object' && spec !== null, owner, 'spec', 'be an object with a kind', spec);
+  check(typeof spec === 'object' && spec !== null, label, 'spec', 'be an object with a kind', spec);
   const { kind, ...options } = spec;
   check(
     Object.hasOwn(makers, kind),
-    owner,
+    label,
     'kind',
     `be one of ${Object.keys(makers).join(', ')}`,
     kind,

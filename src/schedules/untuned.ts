@@ -13,9 +13,9 @@ export type UntunedOptions = {
   beta2: number;
 };
 
-function checkUntuned(owner: string, options: UntunedOptions): void {
-  checkNames(owner, options, ['peak', 'beta2']);
-  checkNumber(owner, 'beta2', options.beta2, '[0, 1)');
+function checkUntuned(label: string, options: UntunedOptions): void {
+  checkNames(label, options, ['peak', 'beta2']);
+  checkNumber(label, 'beta2', options.beta2, '[0, 1)');
 }
 
 /**

@@ -11,7 +11,7 @@ import {
   lessEqual,
   maximum,
   minimum,
-  mix,
+  ema,
   mul,
   neuronSum,
   scalar,
@@ -131,8 +131,8 @@ describe('composed operations', () => {
   it('sign is 1, -1 or 0, and 0 for NaN', () => {
     expect(numbers.map((x) => at(sign(x)))).toEqual([0, 0, 1, -1, 1, 1, -1, 0]);
   });
-  it('mix weighs the first by t and the second by 1 - t', () => {
-    expect(at(mix(8, 4, s))).toBe(0.25 * 8 + 0.75 * 4);
+  it('ema weighs the first by t and the second by 1 - t', () => {
+    expect(at(ema(8, 4, s))).toBe(0.25 * 8 + 0.75 * 4);
   });
   it('square', () => {
     expect(at(square(-3))).toBe(9);

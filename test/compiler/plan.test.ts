@@ -9,7 +9,7 @@ import {
   constant,
   div,
   less,
-  mix,
+  ema,
   mul,
   neg,
   neuronSum,
@@ -95,8 +95,8 @@ describe('host expressions', () => {
     // 1 - fround(0.9999999) would be 1.1920929e-7.
     expect(scalarsOf(plan, { beta1: 0.9999999 })).toEqual([Math.fround(1 - 0.9999999)]);
   });
-  it('the weights of mix are taken from one double', () => {
-    const plan = planOf({ m: 'element' }, ({ g, m }, s) => ({ m: mix(m, g, s.beta) }));
+  it('the weights of ema are taken from one double', () => {
+    const plan = planOf({ m: 'element' }, ({ g, m }, s) => ({ m: ema(m, g, s.beta) }));
     expect(scalarsOf(plan, { beta: 0.999 })).toEqual([Math.fround(0.999), Math.fround(1 - 0.999)]);
   });
   it('a division by a host value is a product with its reciprocal in double', () => {

@@ -15,7 +15,7 @@ import {
   add,
   defineRule,
   div,
-  mix,
+  ema,
   mul,
   neuronSum,
   sqrt,
@@ -37,11 +37,11 @@ const rule = defineRule({
   slots: { m: 'element', energy: 'neuron', total: 'tensor' },
   host: ({ learningRate, beta }) => ({ learningRate, beta }),
   update: ({ w, g, m, energy, total }, s) => {
-    const next = mix(m, g, s.beta);
+    const next = ema(m, g, s.beta);
     return {
       w: sub(w, mul(s.learningRate, div(next, add(sqrt(tensorSum(square(g))), 1)))),
       m: next,
-      energy: mix(energy, neuronSum(square(g)), s.beta),
+      energy: ema(energy, neuronSum(square(g)), s.beta),
       total: add(total, tensorSum(square(w))),
     };
   },

@@ -21,7 +21,7 @@ import {
   add,
   defineRule,
   div,
-  mix,
+  ema,
   mul,
   neuronSum,
   sqrt,
@@ -59,12 +59,12 @@ const everything = defineRule({
   initial: ({ w }) => ({ energy: neuronSum(square(w)) }),
   host: ({ learningRate, beta, count }) => ({ learningRate, beta, boost: 1 + 1 / (count + 1) }),
   update: ({ w, g, m, energy, total }, s) => {
-    const next = mix(m, g, s.beta);
-    const size = mix(total, tensorSum(square(g)), s.beta);
+    const next = ema(m, g, s.beta);
+    const size = ema(total, tensorSum(square(g)), s.beta);
     return {
       w: sub(w, mul(s.learningRate, mul(s.boost, div(next, sqrt(add(1, size)))))),
       m: next,
-      energy: mix(energy, neuronSum(square(next)), s.beta),
+      energy: ema(energy, neuronSum(square(next)), s.beta),
       total: size,
     };
   },

@@ -58,7 +58,7 @@ describe('groups', () => {
   test.each<[number | number[]]>([[2], [-3], [[0, 2]], [[0, 0]], [[0, 1, 1]], [[]]])(
     'a neuron axis outside the shape: %j',
     (neuronAxis) => {
-      for (const [owner, optimizer] of [
+      for (const [label, optimizer] of [
         [
           'RotationalAdamW',
           new RotationalAdamW({ ...rates, groups: [{ match: kernel.name, neuronAxis }] }),
@@ -68,7 +68,7 @@ describe('groups', () => {
         const written = Array.isArray(neuronAxis) ? `[${neuronAxis}]` : `${neuronAxis}`;
         expectRefused(
           optimizer,
-          `${owner}: variable '${kernel.name}': neuronAxis must name one axis or two different ones of the shape [4,3], got ${written}`,
+          `${label}: variable '${kernel.name}': neuronAxis must name one axis or two different ones of the shape [4,3], got ${written}`,
         );
       }
     },
@@ -97,8 +97,8 @@ describe('groups', () => {
 
   test('rotational without anything to derive an angle from', () => {
     const groups = [{ match: kernel.name, rotational: true, weightDecay: 0 }];
-    const message = (owner: string) =>
-      `${owner}: variable '${kernel.name}': rotational must go with a weightDecay above 0 or a rotation, from which the angle comes, got true`;
+    const message = (label: string) =>
+      `${label}: variable '${kernel.name}': rotational must go with a weightDecay above 0 or a rotation, from which the angle comes, got true`;
     expectRefused(new RotationalAdamW({ ...rates, groups }), message('RotationalAdamW'));
     expectRefused(new LionAR({ ...rates, groups }), message('LionAR'));
     expectRefused(
@@ -114,8 +114,8 @@ describe('groups', () => {
 });
 
 describe('a rotational optimizer that would rotate nothing', () => {
-  const message = (owner: string, names: string) =>
-    `${owner}: would rotate none of ${names}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`;
+  const message = (label: string, names: string) =>
+    `${label}: would rotate none of ${names}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`;
 
   test('no decay', () => {
     expectRefused(

@@ -6,5 +6,5 @@
  * pass `high`, for the product is then at least one float short of the difference, more than the
  * difference was rounded by.
  */
-export const mix = (low: number, high: number, u: number): number =>
+export const lerp = (low: number, high: number, u: number): number =>
   u < 1 ? low + (high - low) * u : high;

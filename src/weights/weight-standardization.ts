@@ -85,28 +85,28 @@ export function standardizedWeight<T extends Tensor>(
   gain: Tensor,
   options: StandardizationOptions,
 ): T {
-  const owner = 'standardizedWeight';
-  checkNames(owner, options, ['initialStd', 'neuronAxis', 'epsilon']);
+  const label = 'standardizedWeight';
+  checkNames(label, options, ['initialStd', 'neuronAxis', 'epsilon']);
   const { initialStd, neuronAxis, epsilon = 1e-5 } = options;
-  checkNumber(owner, 'epsilon', epsilon, '(0, Infinity)');
+  checkNumber(label, 'epsilon', epsilon, '(0, Infinity)');
   check(
     initialStd !== undefined && initialStd !== null,
-    owner,
+    label,
     'initialStd',
     'be a number or what weightStd gave',
     initialStd,
   );
-  if (typeof initialStd === 'number') checkNumber(owner, 'initialStd', initialStd, '(0, Infinity)');
-  const neurons = neuronShape(owner, w, neuronAxis);
+  if (typeof initialStd === 'number') checkNumber(label, 'initialStd', initialStd, '(0, Infinity)');
+  const neurons = neuronShape(label, w, neuronAxis);
   return tidy(() => {
     const { centred, std } = deviation(w, neurons.fanInAxes);
     const size =
       typeof initialStd === 'number'
         ? initialStd
-        : perNeuron(owner, 'initialStd', initialStd, neurons);
+        : perNeuron(label, 'initialStd', initialStd, neurons);
     return mul(
       div(centred, add(std, epsilon)),
-      mul(perNeuron(owner, 'gain', gain, neurons), size),
+      mul(perNeuron(label, 'gain', gain, neurons), size),
     ) as T;
   });
 }

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { LionAR, RotationalAdamW } from '../../src/optimizers/index.js';
-import { gainedWeight, standardizedWeight, weightStd } from '../../src/training/index.js';
+import { gainedWeight, standardizedWeight, weightStd } from '../../src/weights/index.js';
 import { meanOf, neuronsOf, normOf, pick } from '../reference/neurons.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance } from '../support/numbers.js';

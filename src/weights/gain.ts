@@ -10,11 +10,11 @@ export type GainOptions = {
 
 /** The shape in which one value a neuron broadcasts against the weight. */
 export function neuronShape(
-  owner: string,
+  label: string,
   { shape }: Tensor,
   neuronAxis: number | readonly number[] = Math.max(0, shape.length - 1),
 ): { shape: number[]; neurons: number; fanInAxes: number[] } {
-  const { neurons } = layoutOf(owner, shape, neuronAxis);
+  const { neurons } = layoutOf(label, shape, neuronAxis);
   const axes = new Set([neuronAxis].flat().map((axis) => (axis < 0 ? axis + shape.length : axis)));
   return {
     shape: shape.map((length, axis) => (axes.has(axis) ? length : 1)),
@@ -25,14 +25,14 @@ export function neuronShape(
 
 /** One value a neuron, in the shape that broadcasts against the weight. */
 export function perNeuron(
-  owner: string,
+  label: string,
   name: string,
   value: Tensor,
   { shape, neurons }: { readonly shape: readonly number[]; readonly neurons: number },
 ): Tensor {
   check(
     value.size === neurons,
-    owner,
+    label,
     name,
     `have one value for each of the ${neurons} neurons`,
     value.shape,
