@@ -3,7 +3,7 @@ import { correctionNumbers, correctionOption } from './correction.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
 import type { RRC } from './rrc.js';
-import { beta, within } from './schema.js';
+import { beta, within } from '../schema.js';
 
 export type AdamOptions = CommonOptions & {
   /** Decay rate of the first moment, in [0, 1). Default 0.9. */

@@ -3,7 +3,7 @@
  * none.
  */
 import type { CommonOptions } from './options.js';
-import type { Option } from './schema.js';
+import type { Option } from '../schema.js';
 import type { RRC } from './rrc.js';
 
 export const correctionOption: Option = {

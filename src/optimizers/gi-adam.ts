@@ -1,7 +1,7 @@
 import { giAdam, type GIAdamInitialization } from '../rules/gi-adam.js';
 import { adamHyperparameters, type AdamOptions } from './adamw.js';
 import { FusedOptimizer } from './optimizer.js';
-import { oneOf, within } from './schema.js';
+import { oneOf, within } from '../schema.js';
 
 export type GIAdamOptions = AdamOptions & {
   /** What the squared first gradient is multiplied with, in [1, Infinity). Default 1. */

@@ -1,6 +1,6 @@
 /** Parameter groups: which variables get settings of their own. */
 import { show } from '../check.js';
-import { complete, flag, within, type Schema } from './schema.js';
+import { parseOptions, flag, within, type Schema } from '../schema.js';
 
 export type Group = {
   /**
@@ -46,7 +46,7 @@ const schema: Schema = {
 
 /** Copies of groups, without what is undefined; throws for what is not allowed. */
 export const completeGroups = (label: string, groups: readonly Group[]): Group[] =>
-  groups.map((group, i) => complete(`${label}: groups[${i}]`, schema, group) as Group);
+  groups.map((group, i) => parseOptions(`${label}: groups[${i}]`, schema, group) as Group);
 
 /** A name without what tfjs appends to make it unique. */
 export const baseName = (name: string): string => name.replace(/_\d+$/, '');

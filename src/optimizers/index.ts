@@ -1,5 +1,5 @@
 export { AdamW, type AdamWOptions } from './adamw.js';
-export type { Description } from './entry.js';
+export type { Description } from './variable-state.js';
 export { GIAdam, type GIAdamOptions } from './gi-adam.js';
 export type { Group, VariableSettings } from './groups.js';
 export type { LearningRate } from './learning-rate.js';

@@ -4,7 +4,7 @@
  */
 import { check } from '../check.js';
 import type { Schedule } from '../schedules/schedule.js';
-import { within, type Option } from './schema.js';
+import { within, type Option } from '../schema.js';
 
 export type LearningRate = number | Schedule | ((step: number) => number);
 

@@ -3,7 +3,7 @@ import { correctionNumbers, correctionOption } from './correction.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions, Options } from './options.js';
 import type { RRC } from './rrc.js';
-import { beta, flag, oneOf } from './schema.js';
+import { beta, flag, oneOf } from '../schema.js';
 
 export type LionAOptions = CommonOptions & {
   /** Decay rate of the momentum, in [0, 1). Default 0.9; 0 gives sign descent. */

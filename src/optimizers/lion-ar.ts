@@ -6,7 +6,7 @@ import { lionAHyperparameters, type LionAOptions } from './lion-a.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { Options } from './options.js';
 import { checkRotates, rotation } from './rotates.js';
-import { flag, oneOf } from './schema.js';
+import { flag, oneOf } from '../schema.js';
 
 export type LionAROptions = LionAOptions & {
   /**

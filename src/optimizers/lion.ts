@@ -1,7 +1,7 @@
 import { lion } from '../rules/lion.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
-import { beta } from './schema.js';
+import { beta } from '../schema.js';
 
 export type LionOptions = CommonOptions & {
   /** Weight of the momentum in the update's direction, in [0, 1). Default 0.9. */

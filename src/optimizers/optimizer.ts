@@ -8,7 +8,7 @@ import {
   type Variable,
 } from '@tensorflow/tfjs-core';
 import type { Executor } from '../executors/executor.js';
-import { describeEntry, type Description } from './entry.js';
+import { describeVariable, type Description } from './variable-state.js';
 import { rateAt } from './learning-rate.js';
 import {
   completeOptions,
@@ -49,7 +49,7 @@ export abstract class FusedOptimizer extends Optimizer {
 
   /** What each variable got, in the order of their first appearance. */
   describe(): Description[] {
-    return this.#alive().entries().map(describeEntry);
+    return this.#alive().entries().map(describeVariable);
   }
 
   /**

@@ -4,7 +4,7 @@ import type { Layout } from '../compiler/layout.js';
 import type { Rule } from '../compiler/rule.js';
 import type { ExecutorChoice } from '../executors/choose.js';
 import { mapValues } from '../map-values.js';
-import type { Entry } from './entry.js';
+import type { VariableState } from './variable-state.js';
 import {
   completeGroups,
   groupsConfig,
@@ -15,7 +15,7 @@ import {
 import { rate, type LearningRate } from './learning-rate.js';
 import type { Probe } from './probe.js';
 import { fromConfig, toConfig } from './saving.js';
-import { complete, oneOf, within, type Schema } from './schema.js';
+import { parseOptions, oneOf, within, type Schema } from '../schema.js';
 
 /** Options that every optimizer takes. */
 export type CommonOptions = {
@@ -70,7 +70,7 @@ export type Definition = {
   /** What the host gets beside these, or in their place, at a step. */
   numbers?(options: Options, step: number): Readonly<Record<string, number>> | undefined;
   /** Throws if the optimizer can do nothing for the variables of its first step. */
-  checkFirst?(entries: readonly Entry[]): void;
+  checkFirst?(entries: readonly VariableState[]): void;
 };
 
 /** Writes out defaults; throws for an option that is unknown or out of range. */
@@ -79,7 +79,7 @@ export function completeOptions(
   { weightDecay, hyperparameters }: Definition,
   given: CommonOptions,
 ): Options {
-  const options = complete(
+  const options = parseOptions(
     label,
     {
       learningRate: { ...rate, required: true },

@@ -3,22 +3,31 @@
  * carries none.
  */
 import type { UpdateValues } from '../compiler/program.js';
+import type { HostValues, Rule } from '../compiler/rule.js';
 import type { Expression } from '../compiler/expression.js';
 import type { Reading } from '../executors/executor.js';
-import type { Entry } from './entry.js';
+
+/** What a probe may know of a variable; it stands as before the update, and will change. */
+export type ProbedVariable = {
+  readonly name: string;
+  readonly rule: Rule;
+  /** Updates before this one. */
+  readonly count: number;
+  /** What the rule's host was given in this step. */
+  readonly hostValues: HostValues;
+};
 
 export type Probe = {
   /** Called once, when an optimizer takes the probe; throws if it has one. */
   attach(label: string): void;
   /** True if a variable is to be read in this step. */
-  wants(step: number, variableName: string): boolean;
+  shouldRead(step: number, variableName: string): boolean;
   /** The values to read; throws if the rule cannot give one that was asked for. */
   readings(values: UpdateValues): Readonly<Record<string, Expression>>;
   /**
-   * Takes what a step leaves, if anything, whose tensors it has to dispose. The entries stand as
-   * before the update, and will change.
+   * Takes what a step leaves, if anything, whose tensors it has to dispose.
    */
-  record(step: number, entries: readonly Entry[], readings: readonly Reading[]): void;
+  record(step: number, variables: readonly ProbedVariable[], readings: readonly Reading[]): void;
   /** Called when the optimizer is disposed. */
   dispose(): void;
 };

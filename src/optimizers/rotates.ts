@@ -1,7 +1,7 @@
 /** Which variables a rotational optimizer rotates. */
 import { check, show } from '../check.js';
 import type { Rule } from '../compiler/rule.js';
-import { isRotational, type Entry } from './entry.js';
+import { isRotational, type VariableState } from './variable-state.js';
 import type { Rotation } from './options.js';
 
 type Form = {
@@ -43,7 +43,7 @@ export const rotation = (
 /** Throws if none of the variables rotates. */
 export const checkRotates =
   (label: string) =>
-  (entries: readonly Entry[]): void => {
+  (entries: readonly VariableState[]): void => {
     if (entries.some(isRotational)) return;
     throw new Error(
       `${label}: would rotate none of ${entries.map(({ name }) => show(name)).join(', ')}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`,

@@ -8,7 +8,7 @@ import {
 import type { RotationalForm } from '../rules/rotational.js';
 import type { CommonOptions, Definition, Options } from './options.js';
 import { checkRotates, rotation } from './rotates.js';
-import { beta, flag, oneOf } from './schema.js';
+import { beta, flag, oneOf } from '../schema.js';
 
 export type RotationalOptions = CommonOptions & {
   /** Updates and weights without their mean, per neuron. Default true. */

@@ -8,7 +8,7 @@ import type { Correction } from '../rules/correction.js';
 import { estimatedRRC, givenRRC } from '../rules/rrc.js';
 import type { LearningRate } from './learning-rate.js';
 import { fromConfig, toConfig, type Spec } from './saving.js';
-import { complete, flag, oneOf, within, type Option } from './schema.js';
+import { parseOptions, flag, oneOf, within, type Option } from '../schema.js';
 
 /**
  * A reconstruction of the correction of arXiv 2410.23922; see `src/rules/rrc.ts` for the formulas.
@@ -84,7 +84,7 @@ const unknownBatchMinimum = 0.05;
  * const optimizer = new LionA({ learningRate: 1e-3, rrc: rrc({ batchSize: 64 }) });
  */
 export function rrc(options: RRCOptions = {}): RRC {
-  const given = complete(kind, schema, options) as RRCOptions &
+  const given = parseOptions(kind, schema, options) as RRCOptions &
     Required<Pick<RRCOptions, 'immediate' | 'start'>>;
   const {
     batchSize = Infinity,

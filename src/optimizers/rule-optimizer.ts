@@ -4,7 +4,7 @@ import type { Rule } from '../compiler/rule.js';
 import { mapValues } from '../map-values.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
-import { within } from './schema.js';
+import { within } from '../schema.js';
 
 export type RuleOptimizerOptions = CommonOptions & {
   /** What `defineRule` gave. */

@@ -2,7 +2,7 @@ import type { Rule } from '../compiler/rule.js';
 import { sgdMomentum } from '../rules/sgd-momentum.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
-import { beta, flag } from './schema.js';
+import { beta, flag } from '../schema.js';
 
 export type SGDMomentumOptions = CommonOptions & {
   /** In [0, 1). Default 0.9. */

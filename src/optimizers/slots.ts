@@ -3,7 +3,7 @@ import { backend, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import { check } from '../check.js';
 import { chooseExecutor } from '../executors/choose.js';
 import type { Executor, Slots } from '../executors/executor.js';
-import type { Entry } from './entry.js';
+import type { VariableState } from './variable-state.js';
 import type { Options } from './options.js';
 
 /** Half-precision backends round an epsilon below this to 0. */
@@ -12,7 +12,7 @@ const smallestHalfEpsilon = 1e-4;
 /** The slots of an entry on an executor, with the values that are given; 0 where none are. */
 export function newSlots(
   executor: Executor,
-  { name, shapes }: Entry,
+  { name, shapes }: VariableState,
   valuesOf: (slot: string, shape: number[]) => Tensor | undefined,
 ): Slots {
   const slots = executor.create(name, shapes);
@@ -32,7 +32,7 @@ export function newSlots(
 export function moveSlots(
   label: string,
   { epsilon, executor }: Options,
-  entries: readonly Entry[],
+  entries: readonly VariableState[],
   previous: Executor | undefined,
 ): Executor {
   check(

@@ -5,7 +5,7 @@ import { keep, scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { check, checkCount, show } from '../check.js';
 import { getOrMake } from '../get-or-make.js';
 import { mapValues } from '../map-values.js';
-import type { Entry } from './entry.js';
+import type { VariableState } from './variable-state.js';
 import { baseName } from './groups.js';
 
 /** tfjs-core does not export this type. */
@@ -87,7 +87,7 @@ const written = (shapes: Readonly<Record<string, readonly number[]>>): string =>
     .join(', ');
 
 /** Throws unless a state has the slots of a variable. */
-export function checkFits(label: string, state: SavedState, { name, shapes }: Entry): void {
+export function checkFits(label: string, state: SavedState, { name, shapes }: VariableState): void {
   const [found, needed] = [written(mapValues(state.slots, ({ shape }) => shape)), written(shapes)];
   if (found !== needed)
     throw new Error(
@@ -116,12 +116,12 @@ const comparisons = [
 export function matchStates(
   label: string,
   states: readonly SavedState[],
-  entries: readonly Entry[],
+  entries: readonly VariableState[],
   first: boolean,
-): Map<Entry, SavedState> {
-  const matched = new Map<Entry, SavedState>();
+): Map<VariableState, SavedState> {
+  const matched = new Map<VariableState, SavedState>();
   const [waiting, free] = [new Set(entries), new Set(states)];
-  const match = (entry: Entry, state: SavedState): void => {
+  const match = (entry: VariableState, state: SavedState): void => {
     checkFits(label, state, entry);
     matched.set(entry, state);
     waiting.delete(entry);

@@ -9,7 +9,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import type { Executor } from '../executors/executor.js';
 import { clipByGlobalNorm } from '../rules/global-norm.js';
-import { entryMaker, jobOf, type Entry } from './entry.js';
+import { variableStateMaker, jobOf, type VariableState } from './variable-state.js';
 import { checkGroupsUsed } from './groups.js';
 import type { Definition, Options } from './options.js';
 import { moveSlots, newSlots } from './slots.js';
@@ -33,7 +33,7 @@ import {
 
 export type Training = {
   /** The variables' entries, in the order of their first appearance. */
-  entries(): Entry[];
+  entries(): VariableState[];
   /** The executor of the current backend; slots move along when the backend has changed. */
   executor(): Executor;
   /** Readies variables for their first forward pass; true if one has changed. */
@@ -49,10 +49,10 @@ export type Training = {
 
 export function startTraining(label: string, definition: Definition, options: Options): Training {
   const { clipNorm, groups, probe, seed = 0 } = options;
-  const newEntry = entryMaker(label, definition, options);
+  const newEntry = variableStateMaker(label, definition, options);
   const clip =
     clipNorm === undefined ? undefined : { plan: clipByGlobalNorm(), values: { clipNorm } };
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, VariableState>();
   let saved: readonly SavedState[] = [];
   let current: Executor | undefined;
   let currentBackend: unknown;
@@ -156,7 +156,7 @@ export function startTraining(label: string, definition: Definition, options: Op
       executor();
       admit(members, updates);
       const jobs = updates.map((update) =>
-        jobOf(update, learningRate, numbers, probe?.wants(step, update.entry.name)),
+        jobOf(update, learningRate, numbers, probe?.shouldRead(step, update.entry.name)),
       );
 
       runPreparations(updates);

@@ -7,7 +7,7 @@ import {
   type Variable,
 } from '@tensorflow/tfjs-core';
 import { show } from '../check.js';
-import type { Entry } from './entry.js';
+import type { VariableState } from './variable-state.js';
 import type { VariableSettings } from './groups.js';
 
 type NamedGradient = { readonly name: string; readonly tensor?: Tensor | null };
@@ -18,7 +18,7 @@ export type Gradients = NamedTensorMap | readonly (NamedGradient | null | undefi
 /** A variable that a step speaks of. */
 export type Member = {
   readonly variable: Variable;
-  readonly entry: Entry;
+  readonly entry: VariableState;
   readonly gradient?: Tensor;
 };
 export type Update = Member & { readonly gradient: Tensor };

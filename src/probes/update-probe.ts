@@ -7,8 +7,7 @@ import { check, checkCount, checkNames, checkNumber } from '../check.js';
 import { getOrMake } from '../get-or-make.js';
 import type { UpdateValues } from '../compiler/program.js';
 import type { Reading } from '../executors/executor.js';
-import type { Entry } from '../optimizers/entry.js';
-import type { Probe } from '../optimizers/probe.js';
+import type { Probe, ProbedVariable } from '../optimizers/probe.js';
 import {
   metricNames,
   metrics,
@@ -50,10 +49,10 @@ export type ProbeReading = {
 };
 
 /** What the host knows of a variable at a probed step. */
-type ProbedVariable = ReturnType<typeof probedVariable>;
+type RecordedVariable = ReturnType<typeof recordedVariable>;
 type Waiting = {
   readonly step: number;
-  readonly variables: readonly ProbedVariable[];
+  readonly variables: readonly RecordedVariable[];
   readonly readings: readonly Reading[];
 };
 
@@ -160,7 +159,7 @@ export class UpdateProbe implements Probe {
     this.#label = label;
   }
 
-  wants(step: number, variableName: string): boolean {
+  shouldRead(step: number, variableName: string): boolean {
     return step % this.#every === 0 && (this.#variables?.has(variableName) ?? true);
   }
 
@@ -168,9 +167,9 @@ export class UpdateProbe implements Probe {
     return Object.assign({}, ...this.#metrics.map((metric) => sumsFor(metric, values)));
   }
 
-  record(step: number, entries: readonly Entry[], readings: readonly Reading[]): void {
+  record(step: number, variables: readonly ProbedVariable[], readings: readonly Reading[]): void {
     if (readings.length === 0) return;
-    this.#waiting.push({ step, variables: entries.map(probedVariable), readings });
+    this.#waiting.push({ step, variables: variables.map(recordedVariable), readings });
     if (this.#waiting.length > this.#keep) forget(this.#waiting.shift()!);
   }
 
@@ -203,7 +202,7 @@ export class UpdateProbe implements Probe {
   }
 
   #metricsOf(
-    variable: ProbedVariable,
+    variable: RecordedVariable,
     sums: Readonly<Record<string, ArrayLike<number>>>,
   ): VariableReading {
     const signal = this.#signals.update(variable, sums);
@@ -213,7 +212,7 @@ export class UpdateProbe implements Probe {
   }
 }
 
-const probedVariable = ({ name, rule, count, hostValues }: Entry) => ({
+const recordedVariable = ({ name, rule, count, hostValues }: ProbedVariable) => ({
   name,
   count,
   momentumDecay: rule.roles.momentumDecay,

@@ -22,7 +22,6 @@ export {
 } from '../compiler/expression.js';
 export { defineRule } from '../compiler/define-rule.js';
 export type { HostValues, NewValues, Roles, Rule, RuleOptions, Values } from '../compiler/rule.js';
-export { RuleOptimizer, type RuleOptimizerOptions } from '../optimizers/rule-optimizer.js';
 export { adamW } from './adamw.js';
 export {
   adamWFromLion,

@@ -1,5 +1,5 @@
 /** Options as a table: of each name the default and what is allowed. */
-import { check, checkNames, isWithin } from '../check.js';
+import { check, checkNames, isWithin } from './check.js';
 
 export type Option = {
   /** undefined where an option is off unless given. */
@@ -39,7 +39,11 @@ export const beta = (value: number): Option => within('[0, 1)', value);
 /**
  * The options that are given or have a default; throws for a name or a value that is not allowed.
  */
-export function complete(label: string, schema: Schema, given: unknown): Record<string, unknown> {
+export function parseOptions(
+  label: string,
+  schema: Schema,
+  given: unknown,
+): Record<string, unknown> {
   checkNames(label, given, Object.keys(schema));
   const options: Record<string, unknown> = {};
   for (const [name, { default: usual, required, allowed, accepts }] of Object.entries(schema)) {

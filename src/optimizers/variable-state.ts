@@ -20,7 +20,7 @@ export type Plans = {
   readonly prepare: Plan | undefined;
 };
 
-export type Entry = {
+export type VariableState = {
   readonly name: string;
   readonly settings: VariableSettings;
   readonly rule: Rule;
@@ -51,9 +51,9 @@ export type Description = VariableSettings & {
   readonly slots: Rule['slots'];
 };
 
-export const isRotational = ({ rule }: Entry): boolean => rule.roles.norm !== undefined;
+export const isRotational = ({ rule }: VariableState): boolean => rule.roles.norm !== undefined;
 
-export const describeEntry = (entry: Entry): Description => ({
+export const describeVariable = (entry: VariableState): Description => ({
   ...entry.settings,
   rotational: isRotational(entry),
   rule: entry.rule.name,
@@ -61,11 +61,11 @@ export const describeEntry = (entry: Entry): Description => ({
 });
 
 /** Makes entries; variables of one rule share its plans. */
-export function entryMaker(
+export function variableStateMaker(
   label: string,
   definition: Definition,
   options: Options,
-): (variable: Variable) => Entry {
+): (variable: Variable) => VariableState {
   const { groups, weightDecay, clipNorm, probe } = options;
   const plain = definition.rule(options);
   const rotation = definition.rotation?.(options);
