@@ -38,7 +38,7 @@ import {
 } from './wasm-code.js';
 import { encodeModule, type ValueType } from './wasm-module.js';
 
-export type Form = 'columns' | 'runs';
+export type LoopOrder = 'columns' | 'runs';
 
 /**
  * Terms that one float32 accumulation may add; a power of two. 64 equal terms are at most 9.8e-7
@@ -60,11 +60,11 @@ const sizes = [
   'block',
 ] as const;
 
-export const formOf = (plan: Plan, { after }: Layout): Form =>
+export const loopOrderOf = (plan: Plan, { after }: Layout): LoopOrder =>
   hasNeurons(plan) && after === 1 ? 'columns' : 'runs';
 
 /** Where things stand in a kernel's record, in words of four bytes. */
-export const recordOf = ({ buffers, scalars }: Plan) => ({
+export const parameterBlockOf = ({ buffers, scalars }: Plan) => ({
   pointers: sizes.length,
   scalars: sizes.length + buffers.length,
   words: sizes.length + buffers.length + scalars.length,
@@ -100,7 +100,7 @@ function viewOf(plan: Plan, layout: Layout) {
         neurons: 1,
       };
   const leading = view.before * view.neuronsOuter === 1;
-  const blocked = leading && formOf(plan, layout) === 'runs' && isLocal(plan);
+  const blocked = leading && loopOrderOf(plan, layout) === 'runs' && isLocal(plan);
   const block = blocked
     ? Math.max(1, Math.floor(cacheBlock / Math.max(1, view.after)))
     : view.neuronsInner;
@@ -108,7 +108,7 @@ function viewOf(plan: Plan, layout: Layout) {
 }
 
 /** The sizes at the head of a record. */
-export function recordSizes(plan: Plan, layout: Layout): number[] {
+export function layoutSizes(plan: Plan, layout: Layout): number[] {
   const view = viewOf(plan, layout);
   return sizes.map((name) => view[name]);
 }
@@ -139,7 +139,7 @@ const lanes = {
 };
 
 /** Prints the plan's kernel. */
-export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<ArrayBuffer> {
+export function printWasm(plan: Plan, form: LoopOrder, shared: boolean): Uint8Array<ArrayBuffer> {
   const { get, i32Const: i32 } = wasm;
   const locals: ValueType[] = [];
   /** Parameter 0 is the record. */
@@ -156,7 +156,7 @@ export function printWasm(plan: Plan, form: Form, shared: boolean): Uint8Array<A
     return forLoop(counter, from, end, step, body(get(counter)));
   };
 
-  const record = recordOf(plan);
+  const record = parameterBlockOf(plan);
   const size = Object.fromEntries(sizes.map((name, i) => [name, word(i)])) as Record<
     (typeof sizes)[number],
     Code

@@ -1,9 +1,9 @@
 /**
  * The WGSL printer: a plan as compute shaders.
  *
- * A plan becomes kernels, cut where a value of the whole tensor is needed by what follows: `sweep`
- * kernels run over elements (a workgroup takes a stretch of them) or over neurons (a workgroup
- * takes a tile of neurons and does all their sweeps in one dispatch); a `combine` kernel follows
+ * A plan becomes passes, cut where a value of the whole tensor is needed by what follows: `sweep`
+ * passes run over elements (a workgroup takes a stretch of them) or over neurons (a workgroup
+ * takes a tile of neurons and does all their sweeps in one dispatch); a `combine` pass follows
  * where tensor values are computed, one workgroup a variable, which adds up the workgroups' partial
  * sums first. No atomics: results repeat bit for bit.
  *
@@ -37,25 +37,24 @@ const sizes = [
   'groups',
 ] as const;
 
-export type Kernel = {
+export type Pass = {
   readonly kind: 'sweep' | 'combine';
   readonly stages: readonly Stage[];
-  /** Sums of the tensor that the kernel leaves in parts (a sweep) or adds up (a combine). */
+  /** Sums of the tensor that the pass leaves in parts (a sweep) or adds up (a combine). */
   readonly totals: readonly Buffer[];
 };
 
-/** Cuts a plan into kernels. */
-export function cutPlan({ stages }: Plan): Kernel[] {
-  const kernels: Kernel[] = [];
+/** Cuts a plan into passes. */
+export function cutPlan({ stages }: Plan): Pass[] {
+  const passes: Pass[] = [];
   let sweep: Stage[] = [];
   let single: Stage[] = [];
   const close = (): void => {
     const totals = sweep
       .flatMap(({ sums }) => sums.map(({ buffer }) => buffer))
       .filter(({ domain }) => domain === 'tensor');
-    if (sweep.length > 0) kernels.push({ kind: 'sweep', stages: sweep, totals });
-    if (single.length + totals.length > 0)
-      kernels.push({ kind: 'combine', stages: single, totals });
+    if (sweep.length > 0) passes.push({ kind: 'sweep', stages: sweep, totals });
+    if (single.length + totals.length > 0) passes.push({ kind: 'combine', stages: single, totals });
     [sweep, single] = [[], []];
   };
   for (const stage of stages) {
@@ -70,7 +69,7 @@ export function cutPlan({ stages }: Plan): Kernel[] {
     }
   }
   close();
-  return kernels;
+  return passes;
 }
 
 /** How a sweep's workgroups divide a tensor. */
@@ -166,7 +165,7 @@ function declare(instruction: Instruction, i: number, place: (buffer: Buffer) =>
   return `let v${i} = ${valueOf()};`;
 }
 
-/** What all kernels begin with; `count` sums are added up at once. */
+/** What all passes begin with; `count` sums are added up at once. */
 const header = (count: number): string => `
 @group(0) @binding(0) var<storage, read_write> arena: array<f32>;
 @group(0) @binding(1) var<storage, read> records: array<u32>;
@@ -209,7 +208,7 @@ const count = (stages: readonly Stage[]): number =>
 /** Prints a sweep over `width` variables in one dispatch; plans with neurons take one. */
 export function printSweep(
   plan: Plan,
-  { stages }: Kernel,
+  { stages }: Pass,
   { neurons, across }: Tile,
   width: number,
 ): string {
@@ -315,16 +314,16 @@ ${variables.map((k) => `if (id.z == ${k}) { sweep${k}(group, thread); }`).join('
 `;
 }
 
-/** A combine kernel and the number of variables that take it. */
-export type Combine = { readonly plan: Plan; readonly kernel: Kernel; readonly variables: number };
+/** A combine pass and the number of variables that take it. */
+export type Combine = { readonly plan: Plan; readonly pass: Pass; readonly variables: number };
 
 /**
- * Prints combine kernels as one: one workgroup a variable adds its partial sums and computes the
- * stages of single values. The variables' records follow each other, as the kernels do.
+ * Prints combine passes as one: one workgroup a variable adds its partial sums and computes the
+ * stages of single values. The variables' records follow each other, as the passes do.
  */
 export function printCombine(combines: readonly Combine[]): string {
   let [first, word] = [0, 0];
-  const branches = combines.map(({ plan, kernel: { stages, totals }, variables }) => {
+  const branches = combines.map(({ plan, pass: { stages, totals }, variables }) => {
     const place = (buffer: Buffer): string => `arena[offset${plan.buffers.indexOf(buffer)}`;
     const printStage = ({ instructions, stores }: Stage): string => `{
 ${instructions.map((instruction, i) => declare(instruction, i, (buffer) => `${place(buffer)}]`)).join('\n')}
@@ -344,7 +343,7 @@ ${stages.map(printStage).join('\n')}
     word += variables * recordWords(plan);
     return branch;
   });
-  return `${header(Math.max(1, ...combines.map(({ kernel }) => kernel.totals.length)))}
+  return `${header(Math.max(1, ...combines.map(({ pass }) => pass.totals.length)))}
 @compute @workgroup_size(${workgroupSize})
 fn main(@builtin(workgroup_id) id: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
 ${branches.join('\n')}

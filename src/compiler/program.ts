@@ -40,7 +40,7 @@ export type UpdateValues = {
 };
 
 /** Values of the tensor or of its neurons that a probe wants read, by name. */
-export type Readings = (values: UpdateValues) => Readonly<Record<string, Expression>>;
+export type ReadExpressions = (values: UpdateValues) => Readonly<Record<string, Expression>>;
 
 const asExpression = (value: Operand): Expression =>
   typeof value === 'number' ? constant(value) : value;
@@ -55,7 +55,7 @@ const outputsOf = (values: NewValues, buffers: Readonly<Record<string, Buffer>>)
  * The plan of a rule's update; `scaled` if a step-wide factor multiplies the gradient first;
  * `readings` adds a probe's.
  */
-export function planUpdate(rule: Rule, scaled: boolean, readings?: Readings): Plan {
+export function planUpdate(rule: Rule, scaled: boolean, readings?: ReadExpressions): Plan {
   const buffers = {
     w: variableBuffer,
     g: gradientBuffer,

@@ -5,10 +5,10 @@ import { runOps } from '../compiler/print-ops.js';
 import { mapValues } from '../map-values.js';
 import type { Executor, Job, Reading, Slot, StepWide } from './executor.js';
 
-type Kept = Slot & { tensor: Tensor };
+type TensorSlot = Slot & { tensor: Tensor };
 
 export function opsExecutor(): Executor {
-  const all: Kept[] = [];
+  const all: TensorSlot[] = [];
 
   /** The step-wide factor: the last of the values that the running totals give. */
   const scaleOf = (jobs: readonly Job[], { plan, values }: StepWide): Tensor => {
@@ -33,7 +33,7 @@ export function opsExecutor(): Executor {
     return scale;
   };
 
-  const write = (slot: Kept, tensor: Tensor): void => {
+  const write = (slot: TensorSlot, tensor: Tensor): void => {
     slot.tensor.dispose();
     slot.tensor = keep(tensor.clone());
   };
@@ -45,7 +45,7 @@ export function opsExecutor(): Executor {
       all.push(...Object.values(slots));
       return slots;
     },
-    step(jobs: readonly Job<Kept>[], stepWide) {
+    step(jobs: readonly Job<TensorSlot>[], stepWide) {
       const readings: Reading[] = [];
       tidy(() => {
         const scale = stepWide && scaleOf(jobs, stepWide);
@@ -78,7 +78,7 @@ export function opsExecutor(): Executor {
       });
       return readings;
     },
-    read: ({ tensor }: Kept) => tensor.clone(),
+    read: ({ tensor }: TensorSlot) => tensor.clone(),
     write,
     dispose() {
       for (const { tensor } of all.splice(0)) tensor.dispose();

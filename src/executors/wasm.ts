@@ -4,26 +4,26 @@ import type { Layout } from '../compiler/layout.js';
 import type { Buffer, Plan } from '../compiler/plan.js';
 import {
   bytesOf,
-  formOf,
+  loopOrderOf,
   printWasm,
-  recordOf,
-  recordSizes,
-  type Form,
+  parameterBlockOf,
+  layoutSizes,
+  type LoopOrder,
 } from '../compiler/print-wasm.js';
 import { getOrMake } from '../get-or-make.js';
 import { mapValues } from '../map-values.js';
 import type { Executor, Job, Reading, Slot } from './executor.js';
 import type { WasmHeap } from './wasm-heap.js';
 
-type Kept = Slot & { readonly address: number };
-type Kernel = (record: number) => void;
+type HeapSlot = Slot & { readonly address: number };
+type WasmKernel = (record: number) => void;
 
 /** What does not change between the runs of a plan on tensors of one layout. */
-type Launch = {
-  readonly kernel: Kernel;
+type LaunchLayout = {
+  readonly kernel: WasmKernel;
   readonly sizes: readonly number[];
   /** Where things stand in the record, in words. */
-  readonly words: ReturnType<typeof recordOf>;
+  readonly words: ReturnType<typeof parameterBlockOf>;
   /**
    * Where the buffers stand that do not outlive a run, and how many bytes at the beginning are sums
    * of the tensor.
@@ -38,8 +38,8 @@ type Launch = {
 const wordBytes = 4;
 
 export function wasmExecutor(heap: WasmHeap): Executor {
-  const kernels = new Map<Plan, Map<Form, Kernel>>();
-  const launches = new Map<Plan, Map<Layout, Launch>>();
+  const kernels = new Map<Plan, Map<LoopOrder, WasmKernel>>();
+  const launches = new Map<Plan, Map<Layout, LaunchLayout>>();
   const allocated: number[] = [];
   const allocate = (bytes: number): number => {
     const address = heap.allocate(bytes);
@@ -53,12 +53,12 @@ export function wasmExecutor(heap: WasmHeap): Executor {
   /** The memory of the kernel that runs: dead after each variable's update. */
   const region = { address: 0, bytes: 0 };
 
-  const launchOf = (plan: Plan, layout: Layout): Launch =>
+  const launchOf = (plan: Plan, layout: Layout): LaunchLayout =>
     getOrMake(
-      getOrMake(launches, plan, () => new Map<Layout, Launch>()),
+      getOrMake(launches, plan, () => new Map<Layout, LaunchLayout>()),
       layout,
       () => {
-        const form = formOf(plan, layout);
+        const form = loopOrderOf(plan, layout);
         let bytes = 0;
         const place = (size: number): number => {
           const at = bytes;
@@ -76,18 +76,18 @@ export function wasmExecutor(heap: WasmHeap): Executor {
         const totals = bytes;
         const offsets = new Map([...first, ...placed(inside.filter((buffer) => !isTotal(buffer)))]);
         const kernel = getOrMake(
-          getOrMake(kernels, plan, () => new Map<Form, Kernel>()),
+          getOrMake(kernels, plan, () => new Map<LoopOrder, WasmKernel>()),
           form,
           () => {
             const { memory, shared } = heap;
             const module = new WebAssembly.Module(printWasm(plan, form, shared));
-            return new WebAssembly.Instance(module, { env: { memory } }).exports.step as Kernel;
+            return new WebAssembly.Instance(module, { env: { memory } }).exports.step as WasmKernel;
           },
         );
-        const words = recordOf(plan);
+        const words = parameterBlockOf(plan);
         return {
           kernel,
-          sizes: recordSizes(plan, layout),
+          sizes: layoutSizes(plan, layout),
           words,
           offsets,
           totals,
@@ -107,7 +107,7 @@ export function wasmExecutor(heap: WasmHeap): Executor {
     values: Job['values'],
     outside: (buffer: Buffer) => number,
     goOn = false,
-  ): Launch => {
+  ): LaunchLayout => {
     const launch = launchOf(plan, layout);
     if (launch.bytes > region.bytes) {
       if (region.bytes > 0) heap.release(region.address);
@@ -142,7 +142,7 @@ export function wasmExecutor(heap: WasmHeap): Executor {
       });
     },
 
-    step(jobs: readonly Job<Kept>[], stepWide) {
+    step(jobs: readonly Job<HeapSlot>[], stepWide) {
       const numbers: number[] = [];
       const entries: Reading['entries'][number][] = [];
       const leave = (name: string, address: number, length: number, variable?: string): void => {
@@ -184,10 +184,10 @@ export function wasmExecutor(heap: WasmHeap): Executor {
       return [{ tensor: keep(tensor1d(numbers)), entries }];
     },
 
-    read: ({ address, shape }: Kept): Tensor =>
+    read: ({ address, shape }: HeapSlot): Tensor =>
       tensor(floats(address, util.sizeFromShape([...shape])).slice(), [...shape]),
 
-    write({ address }: Kept, values) {
+    write({ address }: HeapSlot, values) {
       const data = values.dataSync<'float32'>();
       floats(address, data.length).set(data);
     },

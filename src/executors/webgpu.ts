@@ -1,5 +1,5 @@
 /**
- * The executor of fused WGSL kernels on the webgpu backend's own device, in the backend's own
+ * The executor of fused WGSL passes on the webgpu backend's own device, in the backend's own
  * passes.
  */
 import { keep, mul, util, type Tensor } from '@tensorflow/tfjs-core';
@@ -9,7 +9,12 @@ import type { Executor, Job } from './executor.js';
 import { arenas } from './webgpu-arena.js';
 import type { WebGPUBridge } from './webgpu-bridge.js';
 import { pipelines } from './webgpu-pipelines.js';
-import { makeSchedule, type Kept, type Launch, type Schedule } from './webgpu-schedule.js';
+import {
+  planCommands,
+  type ArenaSlot,
+  type Dispatch,
+  type CommandPlan,
+} from './webgpu-commands.js';
 
 /**
  * Lists of variables whose schedules are kept: a model whose losses take turns has more than one.
@@ -17,8 +22,8 @@ import { makeSchedule, type Kept, type Launch, type Schedule } from './webgpu-sc
 const keptSchedules = 8;
 
 /** A schedule with its memory: records for as many steps as may wait to be submitted. */
-type Ready = {
-  readonly schedule: Schedule;
+type CachedCommands = {
+  readonly schedule: CommandPlan;
   /** The words of the schedule, as scalars. */
   readonly scalars: Float32Array;
   readonly records: GPUBuffer;
@@ -28,7 +33,7 @@ type Ready = {
 
 /** The jobs of a step, and their buffers. */
 type Step = {
-  readonly jobs: readonly Job<Kept>[];
+  readonly jobs: readonly Job<ArenaSlot>[];
   readonly weights: readonly GPUBuffer[];
   readonly gradients: readonly GPUBuffer[];
 };
@@ -41,11 +46,14 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
     GPUBuffer,
     { readonly bytes: number; readonly group: GPUBindGroup }
   >();
-  const known: Ready[] = [];
+  const known: CachedCommands[] = [];
   /** The dynamic offset of the records, handed over at every dispatch. */
   const offset = new Uint32Array(1);
 
-  const makeReady = (jobs: readonly Job<Kept>[], stepWide: Plan | undefined): Ready => {
+  const makeCommands = (
+    jobs: readonly Job<ArenaSlot>[],
+    stepWide: Plan | undefined,
+  ): CachedCommands => {
     const {
       maxStorageBufferBindingSize: limit,
       minStorageBufferOffsetAlignment,
@@ -59,7 +67,7 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
           `the variable '${name}' has ${4 * size} bytes; this device binds at most ${limit}`,
         );
     }
-    const schedule = makeSchedule(jobs, stepWide, {
+    const schedule = planCommands(jobs, stepWide, {
       alignment: minStorageBufferOffsetAlignment / 4,
       maximumGroups: maxComputeWorkgroupsPerDimension,
       arenaOf: (job) => Object.values(job?.slots ?? {})[0]?.place.arena ?? withRoomFor(0, 'a step'),
@@ -76,7 +84,10 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
     return { schedule, scalars: new Float32Array(schedule.words.buffer), records, turns, turn: 0 };
   };
 
-  const readyFor = (jobs: readonly Job<Kept>[], stepWide: Plan | undefined): Ready => {
+  const commandsFor = (
+    jobs: readonly Job<ArenaSlot>[],
+    stepWide: Plan | undefined,
+  ): CachedCommands => {
     const at = known.findIndex(
       ({ schedule }) =>
         schedule.stepWide === stepWide &&
@@ -93,15 +104,15 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
       submit();
       for (const { records } of known.splice(Math.max(at, 0), 1)) records.destroy();
     }
-    const ready = makeReady(jobs, stepWide);
+    const ready = makeCommands(jobs, stepWide);
     known.push(ready);
     return ready;
   };
 
   /** Buffers are bound with the sizes of their tensors: they may be larger. */
   const stableGroup = (
-    launch: Launch,
-    { records, schedule }: Ready,
+    launch: Dispatch,
+    { records, schedule }: CachedCommands,
     { jobs, weights }: Step,
   ): GPUBindGroup => {
     const arena = launch.arena.buffer();
@@ -145,7 +156,7 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
    * Encodes a dispatch. Tens of them make a step, so nothing is allocated here once the bind groups
    * are there.
    */
-  const encode = (launch: Launch, ready: Ready, step: Step): void => {
+  const encode = (launch: Dispatch, ready: CachedCommands, step: Step): void => {
     const { jobs, gradients } = step;
     // Before the pass is asked for, which a growing arena ends.
     const stable = stableGroup(launch, ready, step);
@@ -177,7 +188,7 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
       }));
     },
 
-    step(given: readonly Job<Kept>[], stepWide) {
+    step(given: readonly Job<ArenaSlot>[], stepWide) {
       bridge.check();
       const jobs = given.filter(({ variable }) => variable.size > 0);
       if (jobs.length === 0) return [];
@@ -192,7 +203,7 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
         copies.push(own);
         return bridge.buffer(own);
       });
-      const ready = readyFor(jobs, stepWide?.plan);
+      const ready = commandsFor(jobs, stepWide?.plan);
       const { schedule, records, scalars } = ready;
       for (const { plan, word, index } of schedule.scalars)
         plan.writeScalars(
@@ -234,7 +245,7 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
       });
     },
 
-    read({ place, shape }: Kept) {
+    read({ place, shape }: ArenaSlot) {
       bridge.check();
       if (!bridge.isCurrent()) {
         throw new Error(
@@ -248,7 +259,7 @@ export function webgpuExecutor(bridge: WebGPUBridge): Executor {
       return tensor;
     },
 
-    write({ place }: Kept, values) {
+    write({ place }: ArenaSlot, values) {
       bridge.check();
       if (place.words === 0) return;
       copy(bridge.buffer(values), 0, place.arena.buffer(), place.offset, place.words);

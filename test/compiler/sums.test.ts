@@ -5,7 +5,7 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { abs, mul, neuronSum, square, tensorSum } from '../../src/compiler/expression.js';
 import { layoutOf } from '../../src/compiler/layout.js';
-import { formOf } from '../../src/compiler/print-wasm.js';
+import { loopOrderOf } from '../../src/compiler/print-wasm.js';
 import { planUpdate } from '../../src/compiler/program.js';
 import { defineRule } from '../../src/compiler/define-rule.js';
 import { useBackend } from '../support/backends.js';
@@ -106,7 +106,7 @@ describe.each(cases)('%s', (form, rule, at) => {
   const title = `${rule.name} [${at.shape}] axis ${at.axes}`;
 
   it(`kernel: ${title}`, () => {
-    expect(formOf(plan, layout)).toBe(form);
+    expect(loopOrderOf(plan, layout)).toBe(form);
     for (const [name, make] of data) {
       const g = make(layout.size);
       const values = runKernel(plan, layout, inputsOf(g), {});

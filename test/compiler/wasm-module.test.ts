@@ -1,6 +1,6 @@
 /** The modules that the wasm printer encodes: valid, small, and of one import and one export. */
 import { describe, expect, it } from 'vitest';
-import { printWasm, type Form } from '../../src/compiler/print-wasm.js';
+import { printWasm, type LoopOrder } from '../../src/compiler/print-wasm.js';
 import { add, mul, neuronSum, square, sub, tensorSum } from '../../src/compiler/expression.js';
 import { planUpdate } from '../../src/compiler/program.js';
 import { defineRule } from '../../src/compiler/define-rule.js';
@@ -41,7 +41,7 @@ const plans = [
 describe('modules', () => {
   it.each(
     plans.flatMap((plan) =>
-      (['columns', 'runs'] as Form[]).flatMap((form) =>
+      (['columns', 'runs'] as LoopOrder[]).flatMap((form) =>
         [false, true].map((shared) => [plan.name, form, shared, plan] as const),
       ),
     ),

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { DeviceDomain } from '../../src/compiler/expression.js';
-import { formOf } from '../../src/compiler/print-wasm.js';
+import { loopOrderOf } from '../../src/compiler/print-wasm.js';
 import { layoutOf } from '../../src/compiler/layout.js';
 import { inputsOf, updateOf } from '../../src/compiler/rule.js';
 import { useBackend } from '../support/backends.js';
@@ -99,7 +99,7 @@ function run({ recipe, shape, seed, special }: Setting): Outcome {
   if (outcome.plan.stages.filter(({ domain }) => domain === 'element').length > 1)
     cover('two element sweeps');
   if (outcome.plan.buffers.some(({ role }) => role === 'scratch')) cover('scratch');
-  cover(formOf(outcome.plan, layout));
+  cover(loopOrderOf(outcome.plan, layout));
   if (layout.size === 0) cover('size 0');
   if (layout.size % 4 !== 0) cover('odd size');
   if (special) cover('special values');

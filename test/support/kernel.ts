@@ -7,10 +7,10 @@ import type { Layout } from '../../src/compiler/layout.js';
 import type { Buffer, Plan } from '../../src/compiler/plan.js';
 import {
   bytesOf,
-  formOf,
+  loopOrderOf,
   printWasm,
-  recordOf,
-  recordSizes,
+  parameterBlockOf,
+  layoutSizes,
 } from '../../src/compiler/print-wasm.js';
 
 /** Values by buffer name: the variable `w`, the gradient `g`, the slots, `gradientScale`. */
@@ -37,7 +37,7 @@ export function runKernel(
   inputs: Inputs,
   values: Readonly<Record<string, number>>,
 ): Map<Buffer, Float32Array> {
-  const record = recordOf(plan);
+  const record = parameterBlockOf(plan);
   let end = 16;
   const place = (bytes: number): number => {
     // Like tensors in tfjs's heap: on 8 bytes, but not on 16.
@@ -54,7 +54,7 @@ export function runKernel(
   const words = new Int32Array(memory.buffer, 0, Math.ceil(end / 4));
   const floats = new Float32Array(memory.buffer, 0, words.length);
   words.fill(guard);
-  words.set(recordSizes(plan, layout), recordAddress / 4);
+  words.set(layoutSizes(plan, layout), recordAddress / 4);
   words.set(addresses, recordAddress / 4 + record.pointers);
   const scalars = new Float32Array(plan.scalars.length);
   plan.writeScalars(values, scalars, 0);
@@ -70,7 +70,7 @@ export function runKernel(
       words.fill(0, addresses[i] / 4, (addresses[i] + bytesOf(plan, buffer, layout)) / 4);
   });
 
-  const module = new WebAssembly.Module(printWasm(plan, formOf(plan, layout), false));
+  const module = new WebAssembly.Module(printWasm(plan, loopOrderOf(plan, layout), false));
   const { step } = new WebAssembly.Instance(module, { env: { memory } }).exports as {
     step: (record: number) => void;
   };

@@ -13,14 +13,14 @@ import {
   tileOf,
   wgslSizes,
   wordsOf,
-  type Kernel,
+  type Pass,
 } from '../compiler/print-wgsl.js';
 import { getOrMake } from '../get-or-make.js';
 import type { Job, Reading, Slot } from './executor.js';
 import type { Arena, Place } from './webgpu-arena.js';
 import type { Pipeline } from './webgpu-pipelines.js';
 
-export type Kept = Slot & { readonly place: Place };
+export type ArenaSlot = Slot & { readonly place: Place };
 
 /**
  * Variables of one element-wise dispatch: with arena and records, three weights and three gradients
@@ -28,7 +28,7 @@ export type Kept = Slot & { readonly place: Place };
  */
 const width = 3;
 
-export type Launch = {
+export type Dispatch = {
   readonly pipeline: Pipeline;
   readonly arena: Arena;
   /** Where its records stand among the step's, in words. */
@@ -47,10 +47,10 @@ export type Launch = {
 
 export type Copy = { readonly from: Place; readonly to: Place };
 
-export type Schedule = {
-  readonly jobs: readonly Job<Kept>[];
+export type CommandPlan = {
+  readonly jobs: readonly Job<ArenaSlot>[];
   readonly stepWide: Plan | undefined;
-  readonly actions: readonly (Launch | Copy)[];
+  readonly actions: readonly (Dispatch | Copy)[];
   /**
    * Which plan's scalars begin at which word, and whose values they have, unless the plan is the
    * step-wide one.
@@ -74,12 +74,12 @@ export type Surroundings = {
   readonly alignment: number;
   /** Workgroups that a dispatch may have in one dimension. */
   readonly maximumGroups: number;
-  readonly arenaOf: (job?: Job<Kept>) => Arena;
+  readonly arenaOf: (job?: Job<ArenaSlot>) => Arena;
   readonly pipelineOf: (name: string, code: string, weights: number, gradients: number) => Pipeline;
 };
 
 /** A plan's run on one variable. */
-type Entry = {
+type PlanRun = {
   readonly index: number;
   readonly plan: Plan;
   readonly layout: Layout;
@@ -88,7 +88,7 @@ type Entry = {
 };
 
 /**
- * Workgroups in two dimensions where one has no room for them; kernels leave out those past the
+ * Workgroups in two dimensions where one has no room for them; passes leave out those past the
  * end.
  */
 const grid = (groups: number, depth: number, maximumGroups: number): [number, number, number] => {
@@ -102,26 +102,25 @@ function groupBy<T, K>(values: readonly T[], keyOf: (value: T) => K): Map<K, T[]
   return groups;
 }
 
-export function makeSchedule(
-  jobs: readonly Job<Kept>[],
+export function planCommands(
+  jobs: readonly Job<ArenaSlot>[],
   stepWide: Plan | undefined,
   { alignment, maximumGroups, arenaOf, pipelineOf }: Surroundings,
-): Schedule {
-  const actions: (Launch | Copy)[] = [];
-  const scalars: Schedule['scalars'][number][] = [];
+): CommandPlan {
+  const actions: (Dispatch | Copy)[] = [];
+  const scalars: CommandPlan['scalars'][number][] = [];
   const words: number[] = [];
-  const kernels = new Map<Plan, readonly Kernel[]>();
-  const kernelsOf = (plan: Plan): readonly Kernel[] =>
-    getOrMake(kernels, plan, () => cutPlan(plan));
+  const passes = new Map<Plan, readonly Pass[]>();
+  const passesOf = (plan: Plan): readonly Pass[] => getOrMake(passes, plan, () => cutPlan(plan));
   const align = (): void => {
     while (words.length % alignment !== 0) words.push(0);
   };
 
   const launch = (
     arena: Arena,
-    entries: readonly Entry[],
+    entries: readonly PlanRun[],
     code: string,
-    groups: Launch['groups'],
+    groups: Dispatch['groups'],
     bound: readonly number[] = [],
   ): void => {
     const using = (role: Buffer['role']) =>
@@ -144,7 +143,7 @@ export function makeSchedule(
   };
 
   /** A plan with neurons takes one variable a dispatch, others several. */
-  const sweep = (arena: Arena, kernel: Kernel, entries: readonly Entry[]): void => {
+  const sweep = (arena: Arena, pass: Pass, entries: readonly PlanRun[]): void => {
     // Variables of like size together: the largest decides how many workgroups are launched for
     // each.
     const waiting = [...entries].sort((a, b) => b.layout.size - a.layout.size);
@@ -155,7 +154,7 @@ export function makeSchedule(
       launch(
         arena,
         batch,
-        printSweep(plan, kernel, tileOf(plan, layout), batch.length),
+        printSweep(plan, pass, tileOf(plan, layout), batch.length),
         grid(groups, batch.length, maximumGroups),
         batch.map(({ index }) => index),
       );
@@ -165,7 +164,7 @@ export function makeSchedule(
   const first = arenaOf();
   const scale = (arena: Arena): Place => arena.named('gradientScale', 1);
   if (stepWide) {
-    const [over, combine] = kernelsOf(stepWide);
+    const [over, combine] = passesOf(stepWide);
     // The partial sums of all variables stand in a row: one combine adds them up.
     let groups = 0;
     const before = jobs.map(
@@ -175,7 +174,7 @@ export function makeSchedule(
       ({ name, role }) =>
         (role === 'sum' ? first.named(`total ${name}`, 1 + groups) : scale(first)).offset,
     );
-    const entries = jobs.map(({ layout }, index): Entry => ({
+    const entries = jobs.map(({ layout }, index): PlanRun => ({
       index,
       plan: stepWide,
       layout,
@@ -187,13 +186,13 @@ export function makeSchedule(
     launch(
       first,
       [{ index: 0, plan: stepWide, layout: jobs[0].layout, offsets, groups }],
-      printCombine([{ plan: stepWide, kernel: combine, variables: 1 }]),
+      printCombine([{ plan: stepWide, pass: combine, variables: 1 }]),
       [1, 1, 1],
     );
   }
 
-  const readings: Schedule['readings'][number][] = [];
-  const runs: { readonly arena: Arena; readonly entries: readonly Entry[] }[] = [];
+  const readings: CommandPlan['readings'][number][] = [];
+  const runs: { readonly arena: Arena; readonly entries: readonly PlanRun[] }[] = [];
   for (const [arena, indices] of groupBy([...jobs.keys()], (index) => arenaOf(jobs[index]))) {
     if (stepWide && arena !== first) actions.push({ from: scale(first), to: scale(arena) });
     let length = 0;
@@ -225,9 +224,9 @@ export function makeSchedule(
         ],
       });
     }
-    const entries = indices.map((index): Entry => {
+    const entries = indices.map((index): PlanRun => {
       const { plan, layout, slots, variable } = jobs[index];
-      const oneSweep = kernelsOf(plan).filter(({ kind }) => kind === 'sweep').length === 1;
+      const oneSweep = passesOf(plan).filter(({ kind }) => kind === 'sweep').length === 1;
       let scratch = 0;
       const offsetOf = (buffer: Buffer): number => {
         const { role, name, domain } = buffer;
@@ -253,19 +252,19 @@ export function makeSchedule(
       runs.push({ arena, entries: alike });
   }
 
-  const phases = Math.max(...runs.map(({ entries: [{ plan }] }) => kernelsOf(plan).length));
+  const phases = Math.max(...runs.map(({ entries: [{ plan }] }) => passesOf(plan).length));
   for (let phase = 0; phase < phases; phase++) {
     const present = runs
       .map((run) => ({
         ...run,
         plan: run.entries[0].plan,
-        kernel: kernelsOf(run.entries[0].plan)[phase],
+        pass: passesOf(run.entries[0].plan)[phase],
       }))
-      .filter(({ kernel }) => kernel);
-    for (const { arena, kernel, entries } of present)
-      if (kernel.kind === 'sweep') sweep(arena, kernel, entries);
+      .filter(({ pass }) => pass);
+    for (const { arena, pass, entries } of present)
+      if (pass.kind === 'sweep') sweep(arena, pass, entries);
     for (const [arena, combining] of groupBy(
-      present.filter(({ kernel }) => kernel.kind === 'combine'),
+      present.filter(({ pass }) => pass.kind === 'combine'),
       (run) => run.arena,
     )) {
       const entries = combining.flatMap((run) => run.entries);
