@@ -107,14 +107,14 @@ function readCurve(schedule: PlainSchedule, laws: ScheduleLaws): Curve {
   for (let step = first; step <= last; step++) {
     const value = schedule(step);
     if (!Number.isFinite(value)) fail('finite', `step ${step} gives ${show(value)}`);
-    failOutside(bounds, step, value);
-    if (step > first) failAgainst(monotone, step, values[values.length - 1], value);
+    checkWithin(bounds, step, value);
+    if (step > first) checkDirection(monotone, step, values[values.length - 1], value);
     values.push(value);
   }
   return { first, values };
 }
 
-function failOutside(
+function checkWithin(
   { min = -Infinity, max = Infinity }: { min?: number; max?: number },
   step: number,
   value: number,
@@ -123,7 +123,7 @@ function failOutside(
   if (value > max) fail('bounds', `step ${step} gives ${value}, above the max of ${max}`);
 }
 
-function failAgainst(
+function checkDirection(
   direction: ScheduleLaws['monotone'],
   step: number,
   before: number,
@@ -137,7 +137,7 @@ function failAgainst(
   }
 }
 
-function report({ first, values }: Curve): ScheduleReport {
+function reportOf({ first, values }: Curve): ScheduleReport {
   let [min, max, largestChange, largestJumpStep] = [Infinity, -Infinity, 0, first];
   for (const [index, value] of values.entries()) {
     min = Math.min(min, value);
@@ -196,8 +196,8 @@ function checkRoundTrip({ spec }: Schedule, { first, values }: Curve): void {
  * @param schedule - A schedule or a function from the step to a number.
  * @param laws - See {@link ScheduleLaws}; those that always hold unless given.
  * @returns The smallest and largest value and the largest jump in these steps.
- * @throws {Error} if a law is broken, naming the law, the step and the values; or if a law itself is
- * unknown or out of range.
+ * @throws {Error} if a law is broken, naming the law, the step and the values, or if a law itself
+ * is unknown or out of range.
  * @example
  * import { checkSchedule } from 'tfjs-warmup/schedules';
  *
@@ -213,7 +213,7 @@ export function checkSchedule(
   check(typeof schedule === 'function', label, 'schedule', 'be a function of the step', schedule);
   checkLaws(laws);
   const curve = readCurve(schedule, laws);
-  const seen = report(curve);
+  const seen = reportOf(curve);
   checkContinuity(curve, seen, laws.continuity);
   checkPurity(schedule, curve);
   for (const [step, wanted] of laws.values ?? []) {

@@ -47,8 +47,8 @@ function checkIsSchedule(
  * parts[0](t) for t < parts[0].steps, then parts[1](t - parts[0].steps), and so on; `last` runs for
  * good.
  *
- * @param parts - Any number of `{ schedule, steps }`, steps a whole number of at least 0, and at the
- * end a schedule alone.
+ * @param parts - Any number of `{ schedule, steps }`, steps a whole number of at least 0, and at
+ * the end a schedule alone.
  * @returns The schedule.
  * @throws {Error} if a part is not of that form, or, when called, if the step is not a whole number
  * of at least 0.

@@ -30,16 +30,16 @@ const kind = 'exponentialWarmup';
  * A rise that is steep at first and saturates toward `peak`.
  *
  * - With `rate`: peak (1 - e^(-rate (t + 1))), which approaches `peak` without an end.
- * - With `warmupSteps` and `timeConstant`: peak (1 - e^(-n / timeConstant)) /
- *   (1 - e^(-warmupSteps / timeConstant)), n = min(t + 1, warmupSteps), which is exactly `peak` from
- *   step warmupSteps - 1 on.
+ * - With `warmupSteps` and `timeConstant`:
+ *   peak (1 - e^(-n / timeConstant)) / (1 - e^(-warmupSteps / timeConstant)),
+ *   n = min(t + 1, warmupSteps), which is exactly `peak` from step warmupSteps - 1 on.
  *
  * @param options - See {@link ExponentialWarmupOptions}.
  * @returns The schedule.
  * @throws {Error} if an option is unknown, missing or out of range, or, when called, if the step is
  * not a whole number of at least 0.
- * @see {@link https://arxiv.org/abs/1910.04209 | Ma and Yarats, On the adequacy of untuned warmup for
- * adaptive optimization, exponential warmup}
+ * @see {@link https://arxiv.org/abs/1910.04209 | Ma and Yarats, On the adequacy of untuned warmup
+ * for adaptive optimization, exponential warmup}
  * @see {@link https://github.com/Tony-Y/pytorch_warmup | pytorch_warmup}
  * @example
  * import { exponentialWarmup } from 'tfjs-warmup/schedules';

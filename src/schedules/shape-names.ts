@@ -127,8 +127,8 @@ export function unitFunction(
   if (plain[kind]) return plain[kind];
 
   const value = parameter && (named[parameter.name] ?? parameter.usual);
-  // A cooldown may leave out the rate of its exponential: then it falls from the peak to the floor in
-  // a constant ratio, as the geometric shape does.
+  // A cooldown may leave out the rate of its exponential: then it falls from the peak to the floor
+  // in a constant ratio, as the geometric shape does.
   if (parameter && !(kind === 'exponential' && phase === 'out' && value === undefined)) {
     checkNumber(inner, parameter.name, value, parameter.interval);
     return parameter.shape(value, phase);

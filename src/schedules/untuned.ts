@@ -27,8 +27,8 @@ function checkUntuned(label: string, options: UntunedOptions): void {
  * @returns The schedule, with the spec of the warmup that it is.
  * @throws {Error} if an option is unknown or out of range, or, when called, if the step is not a
  * whole number of at least 0.
- * @see {@link https://arxiv.org/abs/1910.04209 | Ma and Yarats, On the adequacy of untuned warmup for
- * adaptive optimization, untuned linear warmup}
+ * @see {@link https://arxiv.org/abs/1910.04209 | Ma and Yarats, On the adequacy of untuned warmup
+ * for adaptive optimization, untuned linear warmup}
  * @example
  * import { untunedLinear } from 'tfjs-warmup/schedules';
  *
@@ -49,8 +49,8 @@ export function untunedLinear(options: UntunedOptions): ScheduleOf<LinearWarmupS
  * @returns The schedule, with the spec of the warmup that it is.
  * @throws {Error} if an option is unknown or out of range, or, when called, if the step is not a
  * whole number of at least 0.
- * @see {@link https://arxiv.org/abs/1910.04209 | Ma and Yarats, On the adequacy of untuned warmup for
- * adaptive optimization, untuned exponential warmup}
+ * @see {@link https://arxiv.org/abs/1910.04209 | Ma and Yarats, On the adequacy of untuned warmup
+ * for adaptive optimization, untuned exponential warmup}
  * @example
  * import { untunedExponential } from 'tfjs-warmup/schedules';
  *

@@ -54,13 +54,13 @@ const kind = 'wsd';
  * t < T_w; then peak; floor + (peak - floor) f((t - (totalSteps - T_d)) / T_d) in the last T_d
  * steps, the first of which is still `peak`; then floor.
  *
- * @param options - See {@link WsdOptions}: exactly one of `cooldownSteps` and `cooldownFraction`, and
- * for the shapes {@link CooldownShape} and {@link WarmupShape}.
+ * @param options - See {@link WsdOptions}, with exactly one of `cooldownSteps` and
+ * `cooldownFraction`; for the shapes, {@link CooldownShape} and {@link WarmupShape}.
  * @returns The schedule; its `spec` has the defaults written out.
  * @throws {Error} if an option is unknown, missing or out of range, if warmup and cooldown together
  * are longer than totalSteps, or, when called, if the step is not a whole number of at least 0.
  * @see {@link https://arxiv.org/abs/2405.18392 | Hägele et al., Scaling laws and compute-optimal
- * training beyond fixed training durations, Eq. 1 and appendix B.1}: `'oneMinusSqrt'` does best there
+ * training beyond fixed training durations, Eq. 1 and appendix B.1}: `'oneMinusSqrt'` does best
  * @see {@link https://arxiv.org/abs/2508.01483 | Dremov et al., Training dynamics of the cooldown
  * stage in warmup-stable-decay learning rate scheduler} on the shapes
  * @example
@@ -68,7 +68,7 @@ const kind = 'wsd';
  *
  * const options = { peak: 1, totalSteps: 10, warmupSteps: 2, cooldownSteps: 4 };
  * const rate = wsd({ ...options, cooldown: 'oneMinusSqrt' });
- * [0, 1, 5, 6, 7, 10].map((step) => rate(step).toFixed(2)); // ['0.50', '1.00', '1.00', '1.00', '0.50', '0.00']
+ * [0, 6, 7, 10].map((step) => rate(step).toFixed(2)); // ['0.50', '1.00', '0.50', '0.00']
  */
 export function wsd(options: WsdOptions): ScheduleOf<WsdSpec> {
   checkNames(kind, options, [

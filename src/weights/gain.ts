@@ -54,20 +54,20 @@ export function perNeuron(
 }
 
 /**
- * A weight times a learnable gain for each output neuron: y = (gain W) x. A rotational optimizer
- * turns W and keeps its norm; the gain, of rank 1 and without decay, takes the inner rule and
- * learns how large the neuron is to be.
+ * A weight times a learnable gain for each output neuron: y = (gain W) x.
  *
- * gainedWeight(w, gain)_ij = gain_j w_ij, j the neuron.
+ * gainedWeight(w, gain)_ij = gain_j w_ij, j the neuron. A rotational optimizer turns W and keeps its
+ * norm; the gain, of rank 1 and without decay, takes the inner rule and learns how large the neuron
+ * is to be.
  *
  * @param w - A weight of any rank from 1 on.
- * @param gain - A factor (no unit) for each neuron, of any shape with so many values; start it at 1.
+ * @param gain - One factor (no unit) a neuron, of any shape with so many values; start it at 1.
  * @param options - See {@link GainOptions}.
  * @returns A tensor of w's shape; differentiable in w and gain.
  * @throws {Error} if an option is unknown, neuronAxis does not name axes of w, or gain has not one
  * value for each neuron.
- * @see {@link https://arxiv.org/abs/2305.17212 | Kosson, Messmer and Jaggi, Rotational equilibrium},
- * `SLinear` in its authors' code
+ * @see {@link https://arxiv.org/abs/2305.17212 | Kosson, Messmer and Jaggi, Rotational
+ * equilibrium}, `SLinear` in its authors' code
  * @example
  * import * as tf from '@tensorflow/tfjs-core';
  * import { gainedWeight } from 'tfjs-warmup/weights';

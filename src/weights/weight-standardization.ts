@@ -1,4 +1,4 @@
-/** Weight standardization with a gain: the forward pass sees weights of mean 0 and a chosen size. */
+/** Weight standardization: the forward pass sees weights of mean 0, of the size of their gain. */
 import {
   add,
   div,
@@ -34,8 +34,8 @@ function deviation(w: Tensor, axes: number[]): { centered: Tensor; std: Tensor }
  * @param options - See {@link GainOptions}.
  * @returns One value for each neuron, of shape [neurons], in the unit of w.
  * @throws {Error} if an option is unknown or neuronAxis does not name axes of w.
- * @see {@link https://arxiv.org/abs/2305.17212 | Kosson, Messmer and Jaggi, Rotational equilibrium},
- * and its authors' code, normalization
+ * @see {@link https://arxiv.org/abs/2305.17212 | Kosson, Messmer and Jaggi, Rotational
+ * equilibrium}, and its authors' code, normalization
  * @example
  * import * as tf from '@tensorflow/tfjs-core';
  * import { weightStd } from 'tfjs-warmup/weights';
@@ -85,16 +85,16 @@ const schema = {
  * first, and a gain that started at it would not start at 1.
  *
  * @param w - A weight of any rank from 1 on.
- * @param gain - A factor (no unit) for each neuron, of any shape with so many values; start it at 1.
+ * @param gain - One factor (no unit) a neuron, of any shape with so many values; start it at 1.
  * @param options - See {@link StandardizationOptions}.
  * @returns A tensor of w's shape; differentiable in w and gain. A neuron whose weights are all the
  * same gives 0.
- * @throws {Error} if an option is unknown, missing or out of range, neuronAxis does not name axes of
- * w, or gain or initialStd has not one value for each neuron.
- * @see {@link https://arxiv.org/abs/1903.10520 | Qiao et al., Micro-batch training with batch-channel
- * normalization and weight standardization}
- * @see {@link https://arxiv.org/abs/2305.17212 | Kosson, Messmer and Jaggi, Rotational equilibrium},
- * their code, for the initial standard deviation and the gain
+ * @throws {Error} if an option is unknown, missing or out of range, neuronAxis does not name axes
+ * of w, or gain or initialStd has not one value for each neuron.
+ * @see {@link https://arxiv.org/abs/1903.10520 | Qiao et al., Micro-batch training with
+ * batch-channel normalization and weight standardization}
+ * @see {@link https://arxiv.org/abs/2305.17212 | Kosson, Messmer and Jaggi, Rotational
+ * equilibrium}, their code, for the initial standard deviation and the gain
  * @example
  * import * as tf from '@tensorflow/tfjs-core';
  * import { standardizedWeight, weightStd } from 'tfjs-warmup/weights';

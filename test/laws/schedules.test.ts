@@ -297,7 +297,7 @@ describe('shapes', () => {
     expect(Math.abs(sum / steps - area)).toBeLessThan(1e-3);
   });
 
-  it('cooldown exponential is peak (floor / peak)^x, in a constant ratio; geometric is the same, and in a warmup its mirror image', () => {
+  it('cooldown exponential keeps a constant ratio; geometric is the same, and mirrored in a warmup', () => {
     const options = { peak: 2, floor: 0.02, totalSteps: 100, warmupSteps: 0, cooldownSteps: 100 };
     const rate = wsd({ ...options, cooldown: 'exponential' });
     const same = wsd({ ...options, cooldown: 'geometric' });

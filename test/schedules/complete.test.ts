@@ -58,6 +58,15 @@ describe('each schedule', () => {
     expectAll(Object.keys(makers), kinds, `add a row for this kind to \`rows\` of ${table}`);
   });
 
+  it('has laws of its own', () => {
+    const own = ['bounds', 'monotone', 'continuity', 'values'];
+    const lawful = allRows.filter(({ make, samples, laws }) =>
+      laws(make(...samples[0]).spec).some((law) => own.some((name) => Object.hasOwn(law, name))),
+    );
+    const found = lawful.map(({ name }) => name);
+    expectAll(names, found, `let \`laws\` of its row in ${table} say more than that it is finite`);
+  });
+
   it('has its formula in the guide', () => {
     const documented = names.filter((name) =>
       guideRows.some((line) => line.includes(`\`${name}(`)),

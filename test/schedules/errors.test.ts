@@ -295,7 +295,8 @@ const cases: [make: Loose, values: unknown[], message: string][] = [
   [
     wsd,
     [{ ...decay, cooldwon: 'linear' }],
-    "wsd: unknown option 'cooldwon', allowed are peak, totalSteps, warmupSteps, cooldownSteps, cooldownFraction, cooldown, warmup, floor",
+    "wsd: unknown option 'cooldwon', allowed are peak, totalSteps, warmupSteps, cooldownSteps, " +
+      'cooldownFraction, cooldown, warmup, floor',
   ],
 
   [trapezoid, [{ ...sides, peak: null }], 'trapezoid: peak must lie in [0, Infinity), got null'],
