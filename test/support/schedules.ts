@@ -21,7 +21,7 @@ type Api = typeof api;
 export const tools = ['checkSchedule', 'scheduleFrom'] as const;
 
 /** Exported functions that make a schedule. */
-export type ScheduleName = Exclude<
+type ScheduleName = Exclude<
   {
     [Name in keyof Api]: Api[Name] extends (...given: never[]) => unknown ? Name : never;
   }[keyof Api],
@@ -32,7 +32,7 @@ type Arguments<Name extends ScheduleName> = Parameters<Api[Name]>;
 type SpecOf<Name extends ScheduleName> = ReturnType<Api[Name]>['spec'];
 type Formula = (step: number) => number;
 
-export type Row<Name extends ScheduleName> = {
+type Row<Name extends ScheduleName> = {
   /** Typical arguments, of each form that the function takes. */
   samples: [Arguments<Name>, ...Arguments<Name>[]];
   /** Its formula as the guide prints it, in plain float64, for the samples. */
@@ -50,8 +50,8 @@ export type Row<Name extends ScheduleName> = {
 
 // Random numbers
 
-export const rate = fc.double({ min: 0, max: Number.MAX_VALUE, noNaN: true });
-export const positive = fc.double({ min: Number.MIN_VALUE, max: Number.MAX_VALUE, noNaN: true });
+const rate = fc.double({ min: 0, max: Number.MAX_VALUE, noNaN: true });
+const positive = fc.double({ min: Number.MIN_VALUE, max: Number.MAX_VALUE, noNaN: true });
 export const usual = fc.double({ min: 1e-12, max: 1e3, noNaN: true });
 export const count = fc.oneof(fc.nat(4), fc.nat(300));
 
@@ -72,7 +72,7 @@ const pair = fc
 
 // Shapes
 
-export type ShapeRow = {
+type ShapeRow = {
   shape: CooldownShape;
   /** Where the cooldown from 1 ends: 0 unless the shape needs more. */
   floor?: number;
@@ -347,7 +347,7 @@ const peakOf = (spec: api.AnySpec): number => spec.peak as number;
 const halfWarmup = { peak: 0.5, warmupSteps: 8 };
 const linear = api.linearWarmup(halfWarmup);
 
-export const rows: { [Name in ScheduleName]: Row<Name> } = {
+const rows: { [Name in ScheduleName]: Row<Name> } = {
   constant: {
     samples: [[0.5]],
     formula: (value) => () => value,
@@ -506,7 +506,7 @@ export const rows: { [Name in ScheduleName]: Row<Name> } = {
 export const names = Object.keys(rows) as ScheduleName[];
 
 /** A row as the tests use it: they call each schedule with arguments of its own. */
-export type AnyRow = {
+type AnyRow = {
   name: ScheduleName;
   make: (...given: unknown[]) => Schedule;
   samples: unknown[][];
