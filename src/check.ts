@@ -4,14 +4,11 @@
  */
 
 /** Text of a value for an error message. */
-export const show = (value: unknown): string =>
-  typeof value === 'string'
-    ? `'${value}'`
-    : typeof value === 'function'
-      ? 'a function'
-      : Array.isArray(value)
-        ? `[${value.map(show)}]`
-        : `${value}`;
+export const show = (value: unknown): string => {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'function') return 'a function';
+  return Array.isArray(value) ? `[${value.map(show)}]` : `${value}`;
+};
 
 /** Throws unless `valid`: "AdamW: beta2 must lie in [0, 1), got 1.2". */
 export function check(
@@ -24,10 +21,7 @@ export function check(
   if (!valid) throw new Error(`${label}: ${option} must ${allowed}, got ${show(value)}`);
 }
 
-/**
- * True for a finite number in an interval, written as in mathematics: `'[0, 1)'`, `'(0,
- * Infinity)'`.
- */
+/** True for a finite number in an interval, written as in mathematics: `'[0, 1)'`. */
 export function isWithin(value: unknown, interval: string): value is number {
   const [low, high] = interval.slice(1, -1).split(',').map(Number);
   const number = value as number;

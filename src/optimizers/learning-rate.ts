@@ -3,7 +3,7 @@
  * step.
  */
 import { check } from '../check.js';
-import type { Schedule } from '../schedules/schedule.js';
+import type { Schedule } from '../schedules/index.js';
 import { within, type Option } from '../schema.js';
 
 export type LearningRate = number | Schedule | ((step: number) => number);

@@ -1,7 +1,6 @@
 import { serialization } from '@tensorflow/tfjs-core';
 import type { Rule } from '../compiler/rule.js';
-import type { ScheduleSpec } from '../schedules/schedule.js';
-import { scheduleFrom } from '../schedules/spec.js';
+import { scheduleFrom, type ScheduleSpec } from '../schedules/spec.js';
 import { AdamW } from './adamw.js';
 import { GIAdam } from './gi-adam.js';
 import { LionA } from './lion-a.js';

@@ -1,11 +1,10 @@
 /**
  * Laws that a learning-rate schedule should keep, checked step by step: for the user's own
- * functions as much as for ours.
+ * functions as much as for those of this library.
  */
 
 import { check, checkCount, checkNames, checkNumber, show } from '../check.js';
-import type { Schedule } from './schedule.js';
-import { scheduleFrom } from './spec.js';
+import { scheduleFrom, type Schedule } from './spec.js';
 
 /** What {@link checkSchedule} is to check besides the laws that always hold. */
 export type ScheduleLaws = {
@@ -52,62 +51,128 @@ export type ScheduleReport = {
   largestJumpStep: number;
 };
 
+type PlainSchedule = (step: number) => number;
+
 const label = 'checkSchedule';
+const defaultSteps: [first: number, last: number] = [0, 1000];
 
 function fail(law: string, what: string): never {
   throw new Error(`${label}: ${law} is broken, ${what}`);
 }
 
-function checkLaws({
-  steps = [0, 1000],
-  bounds = {},
-  monotone,
-  continuity,
-  values = [],
-  roundTrip,
-}: ScheduleLaws): void {
-  check(
-    Array.isArray(steps) && steps.length === 2,
-    label,
-    'steps',
-    'be an array of the first and the last step',
-    steps,
-  );
+function checkLaws(laws: ScheduleLaws): void {
+  checkNames(label, laws, ['steps', 'bounds', 'monotone', 'continuity', 'values', 'roundTrip']);
+  const { steps = defaultSteps, bounds = {}, monotone, continuity, values = [], roundTrip } = laws;
+  checkSteps(steps);
+  checkBounds(bounds);
+  const directions = [undefined, 'increasing', 'decreasing'];
+  const allowed = "be 'increasing' or 'decreasing'";
+  check(directions.includes(monotone), label, 'monotone', allowed, monotone);
+  if (continuity !== undefined) checkNumber(label, 'continuity', continuity, '[0, Infinity)');
+  const flags = [undefined, true, false];
+  check(flags.includes(roundTrip), label, 'roundTrip', 'be true or false', roundTrip);
+  checkWantedValues(values);
+}
+
+function checkSteps(steps: [first: number, last: number]): void {
+  const allowed = 'be an array of the first and the last step';
+  check(Array.isArray(steps) && steps.length === 2, label, 'steps', allowed, steps);
   checkCount(label, 'first of steps', steps[0]);
   checkCount(label, 'last of steps', steps[1], steps[0]);
+}
+
+function checkBounds(bounds: { min?: number; max?: number }): void {
   checkNames(label, bounds, ['min', 'max']);
   for (const side of ['min', 'max'] as const) {
     if (bounds[side] !== undefined) checkNumber(label, side, bounds[side], '(-Infinity, Infinity)');
   }
-  check(
-    [undefined, 'increasing', 'decreasing'].includes(monotone),
-    label,
-    'monotone',
-    "be 'increasing' or 'decreasing'",
-    monotone,
-  );
-  if (continuity !== undefined) checkNumber(label, 'continuity', continuity, '[0, Infinity)');
-  check(
-    [undefined, true, false].includes(roundTrip),
-    label,
-    'roundTrip',
-    'be true or false',
-    roundTrip,
-  );
-  check(
-    Array.isArray(values) && values.every(Array.isArray),
-    label,
-    'values',
-    'be an array of [step, value]',
-    values,
-  );
+}
+
+function checkWantedValues(values: [step: number, value: number][]): void {
+  const isList = Array.isArray(values) && values.every(Array.isArray);
+  check(isList, label, 'values', 'be an array of [step, value]', values);
   for (const [step, value] of values) {
     checkCount(label, 'step of values', step);
     checkNumber(label, `value at step ${step}`, value, '(-Infinity, Infinity)');
   }
 }
 
-function checkRoundTrip({ spec }: Schedule, values: readonly number[], first: number): void {
+/** The values of a schedule at neighboring steps. */
+type Curve = { first: number; values: number[] };
+
+/** Asks for the value at each step, and throws at the first that breaks a law of its own. */
+function readCurve(schedule: PlainSchedule, laws: ScheduleLaws): Curve {
+  const { steps: [first, last] = defaultSteps, bounds = {}, monotone } = laws;
+  const values: number[] = [];
+  for (let step = first; step <= last; step++) {
+    const value = schedule(step);
+    if (!Number.isFinite(value)) fail('finite', `step ${step} gives ${show(value)}`);
+    checkWithin(bounds, step, value);
+    if (step > first) checkDirection(monotone, step, values[values.length - 1], value);
+    values.push(value);
+  }
+  return { first, values };
+}
+
+function checkWithin(
+  { min = -Infinity, max = Infinity }: { min?: number; max?: number },
+  step: number,
+  value: number,
+): void {
+  if (value < min) fail('bounds', `step ${step} gives ${value}, below the min of ${min}`);
+  if (value > max) fail('bounds', `step ${step} gives ${value}, above the max of ${max}`);
+}
+
+function checkDirection(
+  direction: ScheduleLaws['monotone'],
+  step: number,
+  before: number,
+  value: number,
+): void {
+  const falls = direction === 'increasing' && value < before;
+  const rises = direction === 'decreasing' && value > before;
+  if (falls || rises) {
+    const steps = `from step ${step - 1} to ${step}`;
+    fail('monotone', `not ${direction} ${steps}: ${before}, then ${value}`);
+  }
+}
+
+function reportOf({ first, values }: Curve): ScheduleReport {
+  let [min, max, largestChange, largestJumpStep] = [Infinity, -Infinity, 0, first];
+  for (const [index, value] of values.entries()) {
+    min = Math.min(min, value);
+    max = Math.max(max, value);
+    const change = index === 0 ? 0 : Math.abs(value - values[index - 1]);
+    if (change > largestChange) [largestChange, largestJumpStep] = [change, first + index];
+  }
+  const magnitude = Math.max(Math.abs(min), Math.abs(max));
+  const largestJump = largestChange > 0 ? largestChange / magnitude : 0;
+  return { steps: values.length, min, max, largestJump, largestJumpStep };
+}
+
+function checkContinuity(
+  { first, values }: Curve,
+  { largestJump, largestJumpStep: step }: ScheduleReport,
+  continuity = Infinity,
+): void {
+  if (largestJump <= continuity) return;
+  const [before, after] = [values[step - 1 - first], values[step - first]];
+  fail(
+    'continuity',
+    `a jump of ${largestJump} from step ${step - 1} to ${step}, ` +
+      `${before} to ${after}, above ${continuity}`,
+  );
+}
+
+function checkPurity(schedule: PlainSchedule, { first, values }: Curve): void {
+  for (let index = values.length - 1; index >= 0; index--) {
+    const again = schedule(first + index);
+    if (again !== values[index])
+      fail('pure', `step ${first + index} gave ${values[index]}, and ${again} when asked again`);
+  }
+}
+
+function checkRoundTrip({ spec }: Schedule, { first, values }: Curve): void {
   const json = JSON.stringify(spec);
   const again = scheduleFrom(JSON.parse(json));
   if (JSON.stringify(again.spec) !== json)
@@ -124,85 +189,33 @@ function checkRoundTrip({ spec }: Schedule, values: readonly number[], first: nu
  * that breaks one.
  *
  * Always checked, at every step in `steps`: **finite**, each value is a finite number; **pure**,
- * asked again in reverse order each step gives the same value;
- * **roundTrip**, where there is a spec. Checked where given: **bounds**, **monotone**,
- * **continuity**, **values**. Call it once for each phase that has laws of its own.
+ * asked again in reverse order each step gives the same value; **roundTrip**, where there is a
+ * spec. Checked where given: **bounds**, **monotone**, **continuity**, **values**. Call it once for
+ * each phase that has laws of its own.
  *
- * @param schedule A schedule or a function from the step to a number.
- * @param laws See {@link ScheduleLaws}; `steps` is [0, 1000] unless given.
+ * @param schedule - A schedule or a function from the step to a number.
+ * @param laws - See {@link ScheduleLaws}; those that always hold unless given.
  * @returns The smallest and largest value and the largest jump in these steps.
- * @throws Error that names the broken law, the step and the values; or the law itself, if it is
- * unknown or out of range.
+ * @throws {Error} if a law is broken, naming the law, the step and the values, or if a law itself
+ * is unknown or out of range.
  * @example
  * import { checkSchedule } from 'tfjs-warmup/schedules';
  *
  * const rate = (step) => 0.5 / Math.sqrt(step + 1);
- * checkSchedule(rate, { steps: [0, 99], bounds: { min: 0.05, max: 0.5 }, monotone: 'decreasing', values: [[0, 0.5]] }).max; // 0.5
+ * const bounds = { min: 0.05, max: 0.5 };
+ * const laws = { steps: [0, 99], bounds, monotone: 'decreasing', values: [[0, 0.5]] };
+ * checkSchedule(rate, laws).max; // 0.5
  */
 export function checkSchedule(
   schedule: Schedule | ((step: number) => number),
   laws: ScheduleLaws = {},
 ): ScheduleReport {
   check(typeof schedule === 'function', label, 'schedule', 'be a function of the step', schedule);
-  checkNames(label, laws, ['steps', 'bounds', 'monotone', 'continuity', 'values', 'roundTrip']);
   checkLaws(laws);
-  const {
-    steps: [first, last] = [0, 1000],
-    bounds: { min = -Infinity, max = Infinity } = {},
-    monotone,
-    continuity = Infinity,
-  } = laws;
-
-  const values: number[] = [];
-  for (let step = first; step <= last; step++) {
-    const value = schedule(step);
-    if (!Number.isFinite(value)) fail('finite', `step ${step} gives ${show(value)}`);
-    if (value < min) fail('bounds', `step ${step} gives ${value}, below the min of ${min}`);
-    if (value > max) fail('bounds', `step ${step} gives ${value}, above the max of ${max}`);
-    const before = values.at(-1);
-    if (
-      before !== undefined &&
-      (monotone === 'increasing' ? value < before : monotone === 'decreasing' && value > before)
-    ) {
-      fail(
-        'monotone',
-        `not ${monotone} from step ${step - 1} to ${step}: ${before}, then ${value}`,
-      );
-    }
-    values.push(value);
-  }
-
-  const report = {
-    steps: values.length,
-    min: Infinity,
-    max: -Infinity,
-    largestJump: 0,
-    largestJumpStep: first,
-  };
-  let change = 0;
-  for (const [index, value] of values.entries()) {
-    report.min = Math.min(report.min, value);
-    report.max = Math.max(report.max, value);
-    if (index > 0 && Math.abs(value - values[index - 1]) > change) {
-      change = Math.abs(value - values[index - 1]);
-      report.largestJumpStep = first + index;
-    }
-  }
-  if (change > 0)
-    report.largestJump = change / Math.max(Math.abs(report.min), Math.abs(report.max));
-  if (report.largestJump > continuity) {
-    const step = report.largestJumpStep;
-    fail(
-      'continuity',
-      `a jump of ${report.largestJump} from step ${step - 1} to ${step}, ${values[step - 1 - first]} to ${values[step - first]}, above ${continuity}`,
-    );
-  }
-
-  for (let step = last; step >= first; step--) {
-    const again = schedule(step);
-    if (again !== values[step - first])
-      fail('pure', `step ${step} gave ${values[step - first]}, and ${again} when asked again`);
-  }
+  const curve = readCurve(schedule, laws);
+  const seen = reportOf(curve);
+  checkContinuity(curve, seen, laws.continuity);
+  checkPurity(schedule, curve);
   for (const [step, wanted] of laws.values ?? []) {
     const value = schedule(step);
     if (value !== wanted) fail('values', `step ${step} gives ${value}, not ${wanted}`);
@@ -210,7 +223,7 @@ export function checkSchedule(
   const hasSpec = 'spec' in schedule;
   if (laws.roundTrip ?? hasSpec) {
     check(hasSpec, label, 'roundTrip', 'be left out for a function without a spec', laws.roundTrip);
-    checkRoundTrip(schedule as Schedule, values, first);
+    checkRoundTrip(schedule as Schedule, curve);
   }
-  return report;
+  return seen;
 }

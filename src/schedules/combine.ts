@@ -1,26 +1,37 @@
 /** Schedules made of schedules: one after another, times a number, times each other. */
 
 import { check, checkNames } from '../check.js';
-import { checkAmount, frozenCopy, schedule, type Schedule, type ScheduleSpec } from './schedule.js';
+import { checkAmount, frozenCopy, schedule, type AnySpec, type ScheduleOf } from './schedule.js';
 
-/** One part of a {@link sequence} but the last: a schedule, and for how many steps it runs. */
-export type SequencePart = { schedule: Schedule; steps: number };
+type AnySchedule = ScheduleOf<AnySpec>;
+
+/** One part of a {@link sequence} but the last. */
+export type SequencePart = {
+  /** What runs in this part, counted from its own step 0. */
+  schedule: AnySchedule;
+  /** For how many steps. */
+  steps: number;
+};
 
 /** {@link sequence} as plain JSON. */
 export type SequenceSpec = {
   kind: 'sequence';
-  parts: { schedule: ScheduleSpec; steps: number }[];
-  last: ScheduleSpec;
+  parts: { schedule: AnySpec; steps: number }[];
+  last: AnySpec;
 };
 
 /** {@link scale} as plain JSON. */
-export type ScaleSpec = { kind: 'scale'; schedule: ScheduleSpec; factor: number };
+export type ScaleSpec = { kind: 'scale'; schedule: AnySpec; factor: number };
 
 /** {@link product} as plain JSON. */
-export type ProductSpec = { kind: 'product'; schedules: ScheduleSpec[] };
+export type ProductSpec = { kind: 'product'; schedules: AnySpec[] };
 
-function checkIsSchedule(label: string, option: string, value: unknown): asserts value is Schedule {
-  const spec: unknown = typeof value === 'function' && (value as Partial<Schedule>).spec;
+function checkIsSchedule(
+  label: string,
+  option: string,
+  value: unknown,
+): asserts value is AnySchedule {
+  const spec: unknown = typeof value === 'function' && (value as Partial<AnySchedule>).spec;
   check(
     typeof spec === 'object' && spec !== null,
     label,
@@ -36,19 +47,22 @@ function checkIsSchedule(label: string, option: string, value: unknown): asserts
  * parts[0](t) for t < parts[0].steps, then parts[1](t - parts[0].steps), and so on; `last` runs for
  * good.
  *
- * @param parts Any number of `{ schedule, steps }`, steps a whole number of at least 0, and at the
- * end a schedule alone.
- * @throws Error if a part is not of that form, or, when called, if the step is not a whole number
+ * @param parts - Any number of `{ schedule, steps }`, steps a whole number of at least 0, and at
+ * the end a schedule alone.
+ * @returns The schedule.
+ * @throws {Error} if a part is not of that form, or, when called, if the step is not a whole number
  * of at least 0.
- * @see optax.join_schedules
+ * @see {@link https://optax.readthedocs.io/en/latest/api/optimizer_schedules.html |
+ * optax.join_schedules}
  * @example
  * import { constant, linearWarmup, sequence } from 'tfjs-warmup/schedules';
  *
- * const rate = sequence({ schedule: linearWarmup({ peak: 1, warmupSteps: 2 }), steps: 3 }, constant(0.25));
+ * const rise = linearWarmup({ peak: 1, warmupSteps: 2 });
+ * const rate = sequence({ schedule: rise, steps: 3 }, constant(0.25));
  * [0, 1, 2, 3, 4].map(rate); // [0.5, 1, 1, 0.25, 0.25]
  */
-export function sequence(...parts: [...SequencePart[], Schedule]): Schedule {
-  const last = parts.at(-1) as Schedule;
+export function sequence(...parts: [...SequencePart[], AnySchedule]): ScheduleOf<SequenceSpec> {
+  const last = parts.at(-1) as AnySchedule;
   const earlier = parts.slice(0, -1) as SequencePart[];
   for (const [index, part] of earlier.entries()) {
     const label = `sequence: part ${index}`;
@@ -80,9 +94,10 @@ export function sequence(...parts: [...SequencePart[], Schedule]): Schedule {
  *
  * factor schedule(t).
  *
- * @param inner A schedule.
- * @param factor At least 0.
- * @throws Error if `inner` is no schedule or the factor is out of range, or, when called, if the
+ * @param inner - A schedule.
+ * @param factor - At least 0.
+ * @returns The schedule.
+ * @throws {Error} if `inner` is no schedule or the factor is out of range, or, when called, if the
  * step is not a whole number of at least 0.
  * @example
  * import { linearWarmup, scale } from 'tfjs-warmup/schedules';
@@ -90,7 +105,7 @@ export function sequence(...parts: [...SequencePart[], Schedule]): Schedule {
  * const rate = scale(linearWarmup({ peak: 1, warmupSteps: 2 }), 0.5);
  * [0, 1, 2].map(rate); // [0.25, 0.5, 0.5]
  */
-export function scale(inner: Schedule, factor: number): Schedule {
+export function scale(inner: AnySchedule, factor: number): ScheduleOf<ScaleSpec> {
   checkIsSchedule('scale', 'schedule', inner);
   checkAmount('scale', 'factor', factor);
   return schedule(
@@ -104,9 +119,10 @@ export function scale(inner: Schedule, factor: number): Schedule {
  *
  * schedules[0](t) schedules[1](t) ...
  *
- * @param schedules At least one schedule.
- * @throws Error if there is none or one is no schedule, or, when called, if the step is not a whole
- * number of at least 0.
+ * @param schedules - At least one schedule.
+ * @returns The schedule.
+ * @throws {Error} if there is none or one is no schedule, or, when called, if the step is not a
+ * whole number of at least 0.
  * @example
  * import { linearWarmup, product, ramp } from 'tfjs-warmup/schedules';
  *
@@ -114,7 +130,7 @@ export function scale(inner: Schedule, factor: number): Schedule {
  * const rate = product(linearWarmup({ peak: 1, warmupSteps: 2 }), decay);
  * [0, 1, 2, 3, 4].map(rate); // [0.5, 0.75, 0.5, 0.25, 0]
  */
-export function product(...schedules: Schedule[]): Schedule {
+export function product(...schedules: AnySchedule[]): ScheduleOf<ProductSpec> {
   check(schedules.length > 0, 'product', 'schedules', 'be at least one schedule', 'none');
   for (const [index, each] of schedules.entries())
     checkIsSchedule('product', `schedule ${index}`, each);

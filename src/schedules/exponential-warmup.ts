@@ -1,5 +1,5 @@
 import { check, checkCount, checkNames, checkNumber } from '../check.js';
-import { checkAmount, schedule, type Schedule } from './schedule.js';
+import { checkAmount, schedule, type ScheduleOf } from './schedule.js';
 
 /**
  * Options of {@link exponentialWarmup}: the plain form by its rate, or the form that reaches the
@@ -29,16 +29,18 @@ const kind = 'exponentialWarmup';
 /**
  * A rise that is steep at first and saturates toward `peak`.
  *
- * With `rate`: peak (1 - e^(-rate (t + 1))), which approaches `peak` without an end.
- * With `warmupSteps` and `timeConstant`: peak (1 - e^(-n / timeConstant)) / (1 - e^(-warmupSteps /
- * timeConstant)), n = min(t + 1, warmupSteps), which is exactly `peak` from step warmupSteps - 1
- * on.
+ * - With `rate`: peak (1 - e^(-rate (t + 1))), which approaches `peak` without an end.
+ * - With `warmupSteps` and `timeConstant`:
+ *   peak (1 - e^(-n / timeConstant)) / (1 - e^(-warmupSteps / timeConstant)),
+ *   n = min(t + 1, warmupSteps), which is exactly `peak` from step warmupSteps - 1 on.
  *
- * @param options `peak`: at least 0. Either `rate`: per step, above 0; or `warmupSteps`: in steps,
- * 0 means no warmup, and `timeConstant`: in steps, above 0.
- * @throws Error if an option is unknown, missing or out of range, or, when called, if the step is
+ * @param options - See {@link ExponentialWarmupOptions}.
+ * @returns The schedule.
+ * @throws {Error} if an option is unknown, missing or out of range, or, when called, if the step is
  * not a whole number of at least 0.
- * @see 1910.04209 (exponential warmup); github.com/Tony-Y/pytorch_warmup
+ * @see {@link https://arxiv.org/abs/1910.04209 | Ma and Yarats, On the adequacy of untuned warmup
+ * for adaptive optimization, exponential warmup}
+ * @see {@link https://github.com/Tony-Y/pytorch_warmup | pytorch_warmup}
  * @example
  * import { exponentialWarmup } from 'tfjs-warmup/schedules';
  *
@@ -48,7 +50,9 @@ const kind = 'exponentialWarmup';
  * const ending = exponentialWarmup({ peak: 1, warmupSteps: 10, timeConstant: 2 });
  * [0, 1, 9].map((step) => ending(step).toFixed(3)); // ['0.396', '0.636', '1.000']
  */
-export function exponentialWarmup(options: ExponentialWarmupOptions): Schedule {
+export function exponentialWarmup(
+  options: ExponentialWarmupOptions,
+): ScheduleOf<ExponentialWarmupSpec> {
   checkNames(kind, options, ['peak', 'rate', 'warmupSteps', 'timeConstant']);
   const { peak, rate, warmupSteps, timeConstant } = options as {
     peak: number;

@@ -13,6 +13,8 @@ export type Phases = {
 };
 
 /**
+ * The value at each step of the four phases.
+ *
  * The floor belongs to the cooldown alone: the warmup starts from 0, and nothing falls below the
  * floor only to jump back up to it.
  */
@@ -31,8 +33,8 @@ export function phases(
 }
 
 /**
- * The whole part of `fraction` of `total`, forgiving the rounding error of .29 * 100 =
- * 28.999999999999996.
+ * The whole part of `fraction` of `total`, forgiving the rounding error of
+ * .29 * 100 = 28.999999999999996.
  */
 export const stepsOf = (fraction: number, total: number): number =>
   Math.floor(fraction * total * (1 + Number.EPSILON));

@@ -1,6 +1,6 @@
 import { check, checkNames } from '../check.js';
 import { lerp } from './lerp.js';
-import { checkAmount, frozenCopy, schedule, type Schedule } from './schedule.js';
+import { checkAmount, frozenCopy, schedule, type ScheduleOf } from './schedule.js';
 import { unitFunction, type CooldownShape, type WarmupShape } from './shape-names.js';
 
 /** Options of {@link ramp}. */
@@ -39,12 +39,14 @@ const kind = 'ramp';
  * Phase `'in'`: from + (to - from) u((t + 1) / steps). Phase `'out'`, the same curve played
  * backwards: to + (from - to) u(1 - t / steps).
  *
- * @param options `from`, `to`: at least 0. `steps`: in steps. `shape`: see {@link WarmupShape} and
- * {@link CooldownShape}. `phase`: `'in'` or `'out'`.
- * @throws Error if an option is unknown, missing or out of range, or, when called, if the step is
+ * @param options - See {@link RampOptions}, {@link WarmupShape} and {@link CooldownShape}.
+ * @returns The schedule.
+ * @throws {Error} if an option is unknown, missing or out of range, or, when called, if the step is
  * not a whole number of at least 0.
- * @see 2405.18392, section 3 (cooldown shapes); Hugging Face transformers, optimization.py (warmup
- * shapes)
+ * @see {@link https://arxiv.org/abs/2405.18392 | Hägele et al., Scaling laws and compute-optimal
+ * training beyond fixed training durations, section 3} for the cooldown shapes
+ * @see {@link https://github.com/huggingface/transformers/blob/main/src/transformers/optimization.py |
+ * Hugging Face transformers, optimization.py} for the warmup shapes
  * @example
  * import { ramp } from 'tfjs-warmup/schedules';
  *
@@ -54,7 +56,7 @@ const kind = 'ramp';
  * const down = ramp({ from: 1, to: 0, steps: 4, shape: 'squareOfRemaining', phase: 'out' });
  * [0, 1, 2, 3, 4].map(down); // [1, 0.5625, 0.25, 0.0625, 0]
  */
-export function ramp(options: RampOptions): Schedule {
+export function ramp(options: RampOptions): ScheduleOf<RampSpec> {
   checkNames(kind, options, ['from', 'to', 'steps', 'shape', 'phase']);
   const { from, to, steps, shape, phase } = options;
   checkAmount(kind, 'from', from);
@@ -63,12 +65,12 @@ export function ramp(options: RampOptions): Schedule {
   check(phase === 'in' || phase === 'out', kind, 'phase', "be 'in' or 'out'", phase);
   const spec = frozenCopy({ kind, ...options } as RampSpec);
   if (phase === 'in') {
-    const unit = unitFunction(kind, 'shape', shape, phase, from, to);
+    const unit = unitFunction(kind, 'shape', shape, phase, [from, to]);
     return schedule(spec, (step) =>
       step + 1 < steps ? lerp(from, to, unit((step + 1) / steps)) : to,
     );
   }
-  const unit = unitFunction(kind, 'shape', shape, phase, to, from);
+  const unit = unitFunction(kind, 'shape', shape, phase, [to, from]);
   return schedule(spec, (step) =>
     step < steps ? lerp(to, from, unit((steps - step) / steps)) : to,
   );

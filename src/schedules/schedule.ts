@@ -1,38 +1,14 @@
 /**
  * What a schedule is: a pure function of the step that carries its own plain-JSON description.
- * Knows no shape and no tfjs.
+ * Knows no kind of schedule, no shape and no tfjs; all kinds stand together in `spec.ts`.
  */
 
 import { check } from '../check.js';
-import type { ScaleSpec, ProductSpec, SequenceSpec } from './combine.js';
-import type { ConstantSpec } from './constant.js';
-import type { CosineWarmupSpec } from './cosine-warmup.js';
-import type { ExponentialWarmupSpec } from './exponential-warmup.js';
-import type { LinearWarmupSpec } from './linear-warmup.js';
-import type { RampSpec } from './ramp.js';
-import type { TrapezoidSpec } from './trapezoid.js';
-import type { WarmupCosineSpec } from './warmup-cosine.js';
-import type { WsdSpec } from './wsd.js';
 
-/**
- * A schedule as plain JSON, told apart by `kind`: what {@link scheduleFrom} takes and
- * `schedule.spec` gives.
- *
- * Its strings are camelCase, its numbers finite, its defaults written out, so it survives JSON and
- * a tfjs `ConfigDict` unchanged.
- */
-export type ScheduleSpec =
-  | ConstantSpec
-  | RampSpec
-  | LinearWarmupSpec
-  | ExponentialWarmupSpec
-  | CosineWarmupSpec
-  | WarmupCosineSpec
-  | WsdSpec
-  | TrapezoidSpec
-  | SequenceSpec
-  | ScaleSpec
-  | ProductSpec;
+type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+
+/** A schedule of any kind as plain JSON: its kind and its options. */
+export type AnySpec = { kind: string; [option: string]: Json };
 
 /**
  * A pure function from the step (0, 1, 2, ...) to a value, usually a learning rate, with its frozen
@@ -40,7 +16,7 @@ export type ScheduleSpec =
  *
  * Throws an error for a step that is not a whole number of at least 0.
  */
-export type Schedule = ((step: number) => number) & { readonly spec: ScheduleSpec };
+export type ScheduleOf<S extends AnySpec> = ((step: number) => number) & { readonly spec: S };
 
 /**
  * Throws unless `value` is a finite number in [0, most], and a whole one if `whole` is 1: the one
@@ -63,16 +39,19 @@ export const checkAmount: (
   );
 
 /**
- * Makes `at` a schedule: its steps checked, its description frozen. The caller freezes what lies
- * deeper.
+ * Makes `at` a schedule: checks the steps that it is asked for, and freezes `spec`. The caller
+ * freezes what lies deeper in it.
  */
-export const schedule = (spec: ScheduleSpec, at: (step: number) => number): Schedule => {
+export const schedule = <S extends AnySpec>(
+  spec: S,
+  at: (step: number) => number,
+): ScheduleOf<S> => {
   const checked = (step: number) => {
     // NaN compares false with every phase boundary and would pass for the last phase.
     checkAmount(spec.kind, 'step', step, 1);
     return at(step);
   };
-  checked.spec = Object.freeze(spec);
+  checked.spec = Object.freeze(spec) as S;
   return checked;
 };
 

@@ -25,12 +25,16 @@ export type Phase = 'in' | 'out';
  * The shape of a warmup, by name; a shape with a parameter is an object. x is the progress, u the
  * height, 0 to 1.
  *
- * - `'linear'` u = x; `'cosine'` u = (1 - cos(pi x)) / 2; `'mirrorCosine'` u = 2x - cosine
- * - `'oneMinusSqrt'` u = 1 - sqrt(1 - x); `'oneMinusSquare'` u = 1 - (1 - x)^2; `{ kind: 'power',
- * exponent }` u = 1 - (1 - x)^exponent
- * - `'sqrtOfRemaining'` u = sqrt(x); `'squareOfRemaining'` u = x^2
- * - `'geometric'` value = from (to / from)^x, both above 0
- * - `{ kind: 'exponential', rate }` u = (1 - e^(-rate x)) / (1 - e^(-rate))
+ * - `'linear'`: u = x
+ * - `'cosine'`: u = (1 - cos(pi x)) / 2
+ * - `'mirrorCosine'`: u = 2x - (1 - cos(pi x)) / 2
+ * - `'oneMinusSqrt'`: u = 1 - sqrt(1 - x)
+ * - `'oneMinusSquare'`: u = 1 - (1 - x)^2
+ * - `{ kind: 'power', exponent }`: u = 1 - (1 - x)^exponent
+ * - `'sqrtOfRemaining'`: u = sqrt(x)
+ * - `'squareOfRemaining'`: u = x^2
+ * - `'geometric'`: value = from (to / from)^x, both above 0
+ * - `{ kind: 'exponential', rate }`: u = (1 - e^(-rate x)) / (1 - e^(-rate))
  */
 export type WarmupShape =
   | 'linear'
@@ -48,16 +52,19 @@ export type WarmupShape =
  * The shape of a cooldown, by name; a shape with a parameter is an object. x is the progress, u the
  * height, 1 to 0.
  *
- * - `'linear'` u = 1 - x; `'cosine'` u = (1 + cos(pi x)) / 2; `'mirrorCosine'` u = 2 (1 - x) -
- * cosine
- * - `'oneMinusSqrt'` u = 1 - sqrt(x); `'oneMinusSquare'` u = 1 - x^2; `{ kind: 'power', exponent }`
- * u = 1 - x^exponent
- * - `'sqrtOfRemaining'` u = sqrt(1 - x); `'squareOfRemaining'` u = (1 - x)^2
- * - `'exponential'` or `'geometric'` value = peak (floor / peak)^x, both above 0
- * - `{ kind: 'exponential', rate }` u = (e^(-rate x) - e^(-rate)) / (1 - e^(-rate)), down to any
- * floor
- * - `'loweredLinear'` or `{ kind: 'loweredLinear', start }` u = start (1 - x), start .7 unless
- * given: a jump at its first step
+ * - `'linear'`: u = 1 - x
+ * - `'cosine'`: u = (1 + cos(pi x)) / 2
+ * - `'mirrorCosine'`: u = 2 (1 - x) - (1 + cos(pi x)) / 2
+ * - `'oneMinusSqrt'`: u = 1 - sqrt(x)
+ * - `'oneMinusSquare'`: u = 1 - x^2
+ * - `{ kind: 'power', exponent }`: u = 1 - x^exponent
+ * - `'sqrtOfRemaining'`: u = sqrt(1 - x)
+ * - `'squareOfRemaining'`: u = (1 - x)^2
+ * - `'exponential'` or `'geometric'`: value = peak (floor / peak)^x, both above 0
+ * - `{ kind: 'exponential', rate }`: u = (e^(-rate x) - e^(-rate)) / (1 - e^(-rate)), down to any
+ *   floor
+ * - `'loweredLinear'` or `{ kind: 'loweredLinear', start }`: u = start (1 - x), start .7 unless
+ *   given: a jump at its first step
  */
 export type CooldownShape =
   WarmupShape | 'exponential' | 'loweredLinear' | { kind: 'loweredLinear'; start: number };
@@ -72,59 +79,67 @@ const plain: Record<string, UnitFunction> = {
   squareOfRemaining,
 };
 
-const parameters: Record<string, { name: string; interval: string }> = {
-  power: { name: 'exponent', interval: '(0, Infinity)' },
-  exponential: { name: 'rate', interval: '(0, Infinity)' },
-  loweredLinear: { name: 'start', interval: '(0, 1]' },
+/** The parameter of a shape, its default if it has one, and the shape that it gives. */
+type Parameter = {
+  name: string;
+  interval: string;
+  usual?: number;
+  shape: (value: number, phase: Phase) => UnitFunction;
 };
 
-/**
- * The unit function that `shape` names, for a phase whose value is `low` at u = 0 and `high` at u =
- * 1.
- */
+const parameters: Record<string, Parameter> = {
+  power: { name: 'exponent', interval: '(0, Infinity)', shape: power },
+  exponential: {
+    name: 'rate',
+    interval: '(0, Infinity)',
+    shape: (rate, phase) => exponential(phase === 'in' ? -rate : rate),
+  },
+  loweredLinear: { name: 'start', interval: '(0, 1]', usual: 0.7, shape: loweredLinear },
+};
+
+/** The kinds of shape that a warmup, or a cooldown, can have. */
+export const shapeKinds = (phase: Phase): string[] => [
+  ...Object.keys(plain),
+  'geometric',
+  ...Object.keys(parameters).slice(0, phase === 'in' ? -1 : undefined),
+];
+
+/** The value of a phase at u = 0, then at u = 1. */
+type Ends = readonly [low: number, high: number];
+
+/** The unit function that `shape` names, for a phase between two values. */
 export function unitFunction(
   label: string,
   option: string,
   shape: CooldownShape,
   phase: Phase,
-  low: number,
-  high: number,
+  ends: Ends,
 ): UnitFunction {
   const named: Record<string, unknown> =
     shape !== null && typeof shape === 'object' ? shape : { kind: shape };
   const kind = named.kind as string;
-  const kinds = [
-    ...Object.keys(plain),
-    'geometric',
-    'power',
-    'exponential',
-    ...(phase === 'out' ? ['loweredLinear'] : []),
-  ];
+  const kinds = shapeKinds(phase);
   check(kinds.includes(kind), label, option, `be one of ${kinds.join(', ')}`, kind);
 
   const parameter = parameters[kind];
   const inner = `${label}: ${option} ${kind}`;
   checkNames(inner, named, parameter ? ['kind', parameter.name] : ['kind']);
-  if (parameter) {
-    const value = named[parameter.name] ?? (kind === 'loweredLinear' ? 0.7 : undefined);
-    // Only a cooldown has a rate of its own: the one that takes the peak to the floor in a constant
-    // ratio.
-    if (!(kind === 'exponential' && phase === 'out' && value === undefined)) {
-      checkNumber(inner, parameter.name, value, parameter.interval);
-      if (kind === 'power') return power(value);
-      if (kind === 'loweredLinear') return loweredLinear(value);
-      return exponential(phase === 'in' ? -value : value);
-    }
+  if (plain[kind]) return plain[kind];
+
+  const value = parameter && (named[parameter.name] ?? parameter.usual);
+  // A cooldown may leave out the rate of its exponential: then it falls from the peak to the floor
+  // in a constant ratio, as the geometric shape does.
+  if (parameter && !(kind === 'exponential' && phase === 'out' && value === undefined)) {
+    checkNumber(inner, parameter.name, value, parameter.interval);
+    return parameter.shape(value, phase);
   }
-  if (parameter || kind === 'geometric') {
-    check(
-      low > 0 && high > 0,
-      label,
-      option,
-      `run between two values above 0 when it is '${kind}'`,
-      [low, high],
-    );
-    return exponential(Math.log(high) - Math.log(low));
-  }
-  return plain[kind];
+  const [low, high] = ends;
+  check(
+    low > 0 && high > 0,
+    label,
+    option,
+    `run between two values above 0 when it is '${kind}'`,
+    ends,
+  );
+  return exponential(Math.log(high) - Math.log(low));
 }

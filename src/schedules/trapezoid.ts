@@ -1,6 +1,6 @@
 import { check, checkNames, checkNumber } from '../check.js';
 import { phases, stepsOf } from './phases.js';
-import { checkAmount, schedule, type Schedule } from './schedule.js';
+import { checkAmount, schedule, type ScheduleOf } from './schedule.js';
 import { linear } from './shapes.js';
 
 /** Options of {@link trapezoid}. */
@@ -32,24 +32,24 @@ const kind = 'trapezoid';
  * A linear rise to `peak`, a plateau and a linear fall to `floor`, with the lengths as parts of
  * `totalSteps`.
  *
- * With T_w = floor(warmupFraction totalSteps), T_d = floor(cooldownFraction totalSteps): peak (t +
- * 1) / T_w for t < T_w; peak;
- * floor + (peak - floor) (totalSteps - t) / T_d in the last T_d steps, the first of which is still
- * `peak`; floor.
+ * With T_w = floor(warmupFraction totalSteps), T_d = floor(cooldownFraction totalSteps):
+ * peak (t + 1) / T_w for t < T_w; then peak; floor + (peak - floor) (totalSteps - t) / T_d in the
+ * last T_d steps, the first of which is still `peak`; then floor.
  *
- * @param options `peak`: at least 0. `totalSteps`: in steps. `warmupFraction`, `cooldownFraction`:
- * in [0, 1], together at most 1, the second .5 unless given.
- *   `floor`: in [0, peak], 0 unless given.
- * @throws Error if an option is unknown or out of range, or, when called, if the step is not a
+ * @param options - See {@link TrapezoidOptions}; the two fractions are together at most 1.
+ * @returns The schedule; its `spec` has the defaults written out.
+ * @throws {Error} if an option is unknown or out of range, or, when called, if the step is not a
  * whole number of at least 0.
- * @see 2410.23922 (warmups of 0 to 20%, cooldown over the last half)
+ * @see {@link https://arxiv.org/abs/2410.23922 | Kosson, Messmer and Jaggi, Analyzing and reducing
+ * the need for learning rate warmup in GPT training}: warmups of 0 to 20%, cooldown over the last
+ * half
  * @example
  * import { trapezoid } from 'tfjs-warmup/schedules';
  *
  * const rate = trapezoid({ peak: 1, totalSteps: 8, warmupFraction: 0.25 });
  * [0, 1, 2, 3, 4, 5, 6, 7, 8].map(rate); // [0.5, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0]
  */
-export function trapezoid(options: TrapezoidOptions): Schedule {
+export function trapezoid(options: TrapezoidOptions): ScheduleOf<TrapezoidSpec> {
   checkNames(kind, options, ['peak', 'totalSteps', 'warmupFraction', 'cooldownFraction', 'floor']);
   const { peak, totalSteps, warmupFraction, cooldownFraction = 0.5, floor = 0 } = options;
   checkAmount(kind, 'peak', peak);

@@ -1,9 +1,9 @@
 /** Warmups whose length follows from Adam's beta2, so that nothing is left to tune. */
 
 import { checkNames, checkNumber } from '../check.js';
-import { exponentialWarmup } from './exponential-warmup.js';
-import { linearWarmup } from './linear-warmup.js';
-import type { Schedule } from './schedule.js';
+import { exponentialWarmup, type ExponentialWarmupSpec } from './exponential-warmup.js';
+import { linearWarmup, type LinearWarmupSpec } from './linear-warmup.js';
+import type { ScheduleOf } from './schedule.js';
 
 /** Options of {@link untunedLinear} and {@link untunedExponential}. */
 export type UntunedOptions = {
@@ -23,16 +23,19 @@ function checkUntuned(label: string, options: UntunedOptions): void {
  *
  * peak min(1, (t + 1) (1 - beta2) / 2): 2000 steps for beta2 .999, 40 for .95.
  *
- * @param options `peak`: at least 0. `beta2`: in [0, 1).
- * @throws Error if an option is unknown or out of range, or, when called, if the step is not a
+ * @param options - See {@link UntunedOptions}.
+ * @returns The schedule, with the spec of the warmup that it is.
+ * @throws {Error} if an option is unknown or out of range, or, when called, if the step is not a
  * whole number of at least 0.
- * @see 1910.04209 (untuned linear warmup)
+ * @see {@link https://arxiv.org/abs/1910.04209 | Ma and Yarats, On the adequacy of untuned warmup
+ * for adaptive optimization, untuned linear warmup}
  * @example
  * import { untunedLinear } from 'tfjs-warmup/schedules';
  *
- * untunedLinear({ peak: 1, beta2: 0.999 }).spec; // { kind: 'linearWarmup', peak: 1, warmupSteps: 2000, from: 0 }
+ * const { spec } = untunedLinear({ peak: 1, beta2: 0.999 });
+ * spec; // { kind: 'linearWarmup', peak: 1, warmupSteps: 2000, from: 0 }
  */
-export function untunedLinear(options: UntunedOptions): Schedule {
+export function untunedLinear(options: UntunedOptions): ScheduleOf<LinearWarmupSpec> {
   checkUntuned('untunedLinear', options);
   return linearWarmup({ peak: options.peak, warmupSteps: Math.round(2 / (1 - options.beta2)) });
 }
@@ -42,16 +45,19 @@ export function untunedLinear(options: UntunedOptions): Schedule {
  *
  * peak (1 - e^(-(1 - beta2) (t + 1))).
  *
- * @param options `peak`: at least 0. `beta2`: in [0, 1).
- * @throws Error if an option is unknown or out of range, or, when called, if the step is not a
+ * @param options - See {@link UntunedOptions}.
+ * @returns The schedule, with the spec of the warmup that it is.
+ * @throws {Error} if an option is unknown or out of range, or, when called, if the step is not a
  * whole number of at least 0.
- * @see 1910.04209 (untuned exponential warmup)
+ * @see {@link https://arxiv.org/abs/1910.04209 | Ma and Yarats, On the adequacy of untuned warmup
+ * for adaptive optimization, untuned exponential warmup}
  * @example
  * import { untunedExponential } from 'tfjs-warmup/schedules';
  *
- * untunedExponential({ peak: 1, beta2: 0.75 }).spec; // { kind: 'exponentialWarmup', peak: 1, rate: 0.25 }
+ * const { spec } = untunedExponential({ peak: 1, beta2: 0.75 });
+ * spec; // { kind: 'exponentialWarmup', peak: 1, rate: 0.25 }
  */
-export function untunedExponential(options: UntunedOptions): Schedule {
+export function untunedExponential(options: UntunedOptions): ScheduleOf<ExponentialWarmupSpec> {
   checkUntuned('untunedExponential', options);
   return exponentialWarmup({ peak: options.peak, rate: 1 - options.beta2 });
 }

@@ -1,6 +1,6 @@
 import { check, checkNames } from '../check.js';
 import { phases } from './phases.js';
-import { checkAmount, schedule, type Schedule } from './schedule.js';
+import { checkAmount, schedule, type ScheduleOf } from './schedule.js';
 import { cosine, linear } from './shapes.js';
 
 /** Options of {@link warmupCosine}. */
@@ -27,22 +27,24 @@ const kind = 'warmupCosine';
  * A linear warmup to `peak`, then half a cosine wave down to `floor`, which it keeps from
  * `totalSteps` on.
  *
- * Warmup: peak (t + 1) / warmupSteps. After it: floor + (peak - floor) (1 + cos(pi x)) / 2 with x =
- * (t - warmupSteps) / (totalSteps - warmupSteps).
+ * Warmup: peak (t + 1) / warmupSteps. After it: floor + (peak - floor) (1 + cos(pi x)) / 2 with
+ * x = (t - warmupSteps) / (totalSteps - warmupSteps).
  *
- * @param options `peak`: at least 0. `warmupSteps`, `totalSteps`: in steps, the first at most the
- * second. `floor`: in [0, peak], 0 unless given.
- * @throws Error if an option is unknown or out of range, or, when called, if the step is not a
+ * @param options - See {@link WarmupCosineOptions}.
+ * @returns The schedule; its `spec` has the defaults written out.
+ * @throws {Error} if an option is unknown or out of range, or, when called, if the step is not a
  * whole number of at least 0.
- * @see 1608.03983, Eq. 5; 2406.09405, Eq. 8 (which prints start and end swapped: its code is
- * followed)
+ * @see {@link https://arxiv.org/abs/1608.03983 | Loshchilov and Hutter, SGDR: Stochastic gradient
+ * descent with warm restarts, Eq. 5}
+ * @see {@link https://arxiv.org/abs/2406.09405 | Kalra and Barkeshli, Why warmup the learning
+ * rate?, Eq. 8}, which prints start and end swapped: its code is followed
  * @example
  * import { warmupCosine } from 'tfjs-warmup/schedules';
  *
  * const rate = warmupCosine({ peak: 1, warmupSteps: 2, totalSteps: 6, floor: 0.1 });
  * [0, 1, 2, 4, 6].map((step) => rate(step).toFixed(2)); // ['0.50', '1.00', '1.00', '0.55', '0.10']
  */
-export function warmupCosine(options: WarmupCosineOptions): Schedule {
+export function warmupCosine(options: WarmupCosineOptions): ScheduleOf<WarmupCosineSpec> {
   checkNames(kind, options, ['peak', 'warmupSteps', 'totalSteps', 'floor']);
   const { peak, warmupSteps, totalSteps, floor = 0 } = options;
   checkAmount(kind, 'peak', peak);

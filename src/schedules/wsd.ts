@@ -1,6 +1,6 @@
 import { check, checkNames, checkNumber } from '../check.js';
 import { phases, stepsOf } from './phases.js';
-import { checkAmount, frozenCopy, schedule, type Schedule } from './schedule.js';
+import { checkAmount, frozenCopy, schedule, type ScheduleOf } from './schedule.js';
 import { unitFunction, type CooldownShape, type WarmupShape } from './shape-names.js';
 
 type WsdCommon = {
@@ -50,27 +50,27 @@ const kind = 'wsd';
  * Warmup, stable, decay: a warmup to `peak`, a plateau, and a cooldown to `floor`, which it keeps
  * from `totalSteps` on.
  *
- * With T_w, T_d the steps of warmup and cooldown, u and f their shapes: peak u((t + 1) / T_w) for t
- * < T_w; peak;
- * floor + (peak - floor) f((t - (totalSteps - T_d)) / T_d) in the last T_d steps, the first of
- * which is still `peak`; floor.
+ * With T_w, T_d the steps of warmup and cooldown, u and f their shapes: peak u((t + 1) / T_w) for
+ * t < T_w; then peak; floor + (peak - floor) f((t - (totalSteps - T_d)) / T_d) in the last T_d
+ * steps, the first of which is still `peak`; then floor.
  *
- * @param options `peak`: at least 0. `totalSteps`, `warmupSteps`: in steps. Exactly one of
- * `cooldownSteps`: in steps, and `cooldownFraction`: in [0, 1].
- * `cooldown`, `warmup`: see {@link CooldownShape} and {@link WarmupShape}, `'linear'` unless given.
- * `floor`: in [0, peak], 0 unless given.
- * @throws Error if an option is unknown, missing or out of range, if warmup and cooldown together
- * are longer than totalSteps,
- *   or, when called, if the step is not a whole number of at least 0.
- * @see 2405.18392, Eq. 1 and appendix B.1 (`'oneMinusSqrt'` does best there); 2508.01483 (on the
- * shapes)
+ * @param options - See {@link WsdOptions}, with exactly one of `cooldownSteps` and
+ * `cooldownFraction`; for the shapes, {@link CooldownShape} and {@link WarmupShape}.
+ * @returns The schedule; its `spec` has the defaults written out.
+ * @throws {Error} if an option is unknown, missing or out of range, if warmup and cooldown together
+ * are longer than totalSteps, or, when called, if the step is not a whole number of at least 0.
+ * @see {@link https://arxiv.org/abs/2405.18392 | Hägele et al., Scaling laws and compute-optimal
+ * training beyond fixed training durations, Eq. 1 and appendix B.1}: `'oneMinusSqrt'` does best
+ * @see {@link https://arxiv.org/abs/2508.01483 | Dremov et al., Training dynamics of the cooldown
+ * stage in warmup-stable-decay learning rate scheduler} on the shapes
  * @example
  * import { wsd } from 'tfjs-warmup/schedules';
  *
- * const rate = wsd({ peak: 1, totalSteps: 10, warmupSteps: 2, cooldownSteps: 4, cooldown: 'oneMinusSqrt' });
- * [0, 1, 5, 6, 7, 9, 10].map((step) => rate(step).toFixed(2)); // ['0.50', '1.00', '1.00', '1.00', '0.50', '0.13', '0.00']
+ * const options = { peak: 1, totalSteps: 10, warmupSteps: 2, cooldownSteps: 4 };
+ * const rate = wsd({ ...options, cooldown: 'oneMinusSqrt' });
+ * [0, 6, 7, 10].map((step) => rate(step).toFixed(2)); // ['0.50', '1.00', '0.50', '0.00']
  */
-export function wsd(options: WsdOptions): Schedule {
+export function wsd(options: WsdOptions): ScheduleOf<WsdSpec> {
   checkNames(kind, options, [
     'peak',
     'totalSteps',
@@ -116,8 +116,8 @@ export function wsd(options: WsdOptions): Schedule {
     frozenCopy({ kind, ...options, cooldown, warmup, floor }),
     phases(
       { peak, floor, warmupSteps, cooldownSteps, totalSteps },
-      unitFunction(kind, 'warmup', warmup, 'in', 0, peak),
-      unitFunction(kind, 'cooldown', cooldown, 'out', floor, peak),
+      unitFunction(kind, 'warmup', warmup, 'in', [0, peak]),
+      unitFunction(kind, 'cooldown', cooldown, 'out', [floor, peak]),
     ),
   );
 }

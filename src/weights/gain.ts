@@ -1,19 +1,37 @@
 /** Learnable gains: they give a model back the norms that rotational optimizers keep. */
 import { mul, reshape, tidy, type Tensor } from '@tensorflow/tfjs-core';
-import { check, checkNames } from '../check.js';
+import { check } from '../check.js';
 import { layoutOf } from '../compiler/layout.js';
+import { parseOptions, type Option } from '../schema.js';
 
+/** Options of {@link gainedWeight} and {@link weightStd}. */
 export type GainOptions = {
-  /** The axis that numbers the neurons, or two axes. Default: the last. */
+  /**
+   * The axis that numbers the neurons, or two axes; negative ones count from the end.
+   * @defaultValue the last axis
+   */
   readonly neuronAxis?: number | readonly number[];
 };
 
-/** The shape in which one value a neuron broadcasts against the weight. */
-export function neuronShape(
+/** Which axes a weight has is checked where its shape is known. */
+export const neuronAxisOption: Option = {
+  allowed: 'be an axis or a list of axes',
+  accepts: (value) => [value].flat().every(Number.isInteger),
+};
+
+/** The neurons of a weight, and the shape in which one value a neuron broadcasts against it. */
+export type Neurons = {
+  readonly shape: number[];
+  readonly neurons: number;
+  readonly fanInAxes: number[];
+};
+
+/** The neurons of a weight whose axes `neuronAxis` number them. */
+export function neuronsOf(
   label: string,
   { shape }: Tensor,
-  neuronAxis: number | readonly number[] = Math.max(0, shape.length - 1),
-): { shape: number[]; neurons: number; fanInAxes: number[] } {
+  neuronAxis: GainOptions['neuronAxis'] = Math.max(0, shape.length - 1),
+): Neurons {
   const { neurons } = layoutOf(label, shape, neuronAxis);
   const axes = new Set([neuronAxis].flat().map((axis) => (axis < 0 ? axis + shape.length : axis)));
   return {
@@ -28,38 +46,43 @@ export function perNeuron(
   label: string,
   name: string,
   value: Tensor,
-  { shape, neurons }: { readonly shape: readonly number[]; readonly neurons: number },
+  { shape, neurons }: Neurons,
 ): Tensor {
-  check(
-    value.size === neurons,
-    label,
-    name,
-    `have one value for each of the ${neurons} neurons`,
-    value.shape,
-  );
+  const allowed = `have one value for each of the ${neurons} neurons`;
+  check(value.size === neurons, label, name, allowed, value.shape);
   return reshape(value, [...shape]);
 }
 
 /**
- * A weight times a learnable gain for each output neuron: y = (gain W) x. A rotational optimizer
- * turns W and keeps its norm; the gain, of rank 1 and without decay, takes the inner rule and
- * learns how large the neuron is to be.
+ * A weight times a learnable gain for each output neuron: y = (gain W) x.
  *
- * gainedWeight(w, gain)_ij = gain_j w_ij, j the neuron.
+ * gainedWeight(w, gain)_ij = gain_j w_ij, j the neuron. A rotational optimizer turns W and keeps its
+ * norm; the gain, of rank 1 and without decay, takes the inner rule and learns how large the neuron
+ * is to be.
  *
- * @param w A weight of any rank from 1 on.
- * @param gain A factor (no unit) for each neuron, of any shape with so many values; start it at 1.
+ * @param w - A weight of any rank from 1 on.
+ * @param gain - One factor (no unit) a neuron, of any shape with so many values; start it at 1.
+ * @param options - See {@link GainOptions}.
  * @returns A tensor of w's shape; differentiable in w and gain.
- * @throws if neuronAxis does not name axes of w, or gain has not one value for each neuron.
- * @see Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212); `SLinear` in its authors'
- * code.
+ * @throws {Error} if an option is unknown, neuronAxis does not name axes of w, or gain has not one
+ * value for each neuron.
+ * @see {@link https://arxiv.org/abs/2305.17212 | Kosson, Messmer and Jaggi, Rotational
+ * equilibrium}, `SLinear` in its authors' code
  * @example
- * const kernel = tf.variable(tf.randomNormal([784, 10], 0, 0.05));
- * const gain = tf.variable(tf.ones([10]));
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { gainedWeight } from 'tfjs-warmup/weights';
+ *
+ * const kernel = tf.variable(tf.tensor2d([[1, 2], [3, 4], [5, 6]]));
+ * const gain = tf.variable(tf.tensor1d([1, 0.5]));
+ * gainedWeight(kernel, gain).arraySync(); // [[1, 1], [3, 2], [5, 3]]
+ *
  * const logits = (x) => tf.matMul(x, gainedWeight(kernel, gain));
+ * logits(tf.ones([1, 3])).arraySync(); // [[9, 6]]
  */
 export function gainedWeight<T extends Tensor>(w: T, gain: Tensor, options: GainOptions = {}): T {
-  checkNames('gainedWeight', options, ['neuronAxis']);
-  const neurons = neuronShape('gainedWeight', w, options.neuronAxis);
-  return tidy(() => mul(w, perNeuron('gainedWeight', 'gain', gain, neurons)) as T);
+  const label = 'gainedWeight';
+  const schema = { neuronAxis: neuronAxisOption };
+  const { neuronAxis } = parseOptions(label, schema, options) as GainOptions;
+  const neurons = neuronsOf(label, w, neuronAxis);
+  return tidy(() => mul(w, perNeuron(label, 'gain', gain, neurons)) as T);
 }

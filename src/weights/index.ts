@@ -1,3 +1,4 @@
+/** Forward passes for rotational optimizers: gains and weight standardization. */
 export { gainedWeight, type GainOptions } from './gain.js';
 export {
   standardizedWeight,

@@ -1,6 +1,4 @@
-/**
- * Weight standardization with a gain: the forward pass sees weights of mean 0 and a chosen size.
- */
+/** Weight standardization: the forward pass sees weights of mean 0, of the size of their gain. */
 import {
   add,
   div,
@@ -14,45 +12,67 @@ import {
   tidy,
   type Tensor,
 } from '@tensorflow/tfjs-core';
-import { check, checkNames, checkNumber } from '../check.js';
-import { neuronShape, perNeuron, type GainOptions } from './gain.js';
+import { checkNumber } from '../check.js';
+import { parseOptions, within } from '../schema.js';
+import { neuronAxisOption, neuronsOf, perNeuron, type GainOptions } from './gain.js';
 
 /** Keeps the square root's derivative finite where a neuron's weights are all the same. */
 const smallestVariance = 1e-30;
 
-function deviation(w: Tensor, axes: number[]): { centred: Tensor; std: Tensor } {
-  const centred = sub(w, mean(w, axes, true));
-  return { centred, std: sqrt(maximum(mean(square(centred), axes, true), smallestVariance)) };
+function deviation(w: Tensor, axes: number[]): { centered: Tensor; std: Tensor } {
+  const centered = sub(w, mean(w, axes, true));
+  return { centered, std: sqrt(maximum(mean(square(centered), axes, true), smallestVariance)) };
 }
 
 /**
- * The standard deviation of each neuron's weights, for `standardizedWeight`: take it once, of the
- * initial weights, and keep it with the model.
+ * The standard deviation of each neuron's weights, for {@link standardizedWeight}: take it once, of
+ * the initial weights, and keep it with the model.
  *
  * std_j = sqrt(mean_i (w_ij - mean_j)^2), over the fan-in i (not fan-in - 1).
  *
- * @param w A weight of any rank from 1 on.
+ * @param w - A weight of any rank from 1 on.
+ * @param options - See {@link GainOptions}.
  * @returns One value for each neuron, of shape [neurons], in the unit of w.
- * @throws if neuronAxis does not name axes of w.
- * @see Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212) and its authors' code,
- * normalization.
+ * @throws {Error} if an option is unknown or neuronAxis does not name axes of w.
+ * @see {@link https://arxiv.org/abs/2305.17212 | Kosson, Messmer and Jaggi, Rotational
+ * equilibrium}, and its authors' code, normalization
  * @example
- * const initialStd = weightStd(kernel);
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { weightStd } from 'tfjs-warmup/weights';
+ *
+ * const kernel = tf.variable(tf.tensor2d([[1, 0], [3, 8]]));
+ * weightStd(kernel).arraySync(); // [1, 4]
  */
 export function weightStd(w: Tensor, options: GainOptions = {}): Tensor {
-  checkNames('weightStd', options, ['neuronAxis']);
-  const { fanInAxes, neurons } = neuronShape('weightStd', w, options.neuronAxis);
+  const label = 'weightStd';
+  const schema = { neuronAxis: neuronAxisOption };
+  const { neuronAxis } = parseOptions(label, schema, options) as GainOptions;
+  const { fanInAxes, neurons } = neuronsOf(label, w, neuronAxis);
   return tidy(() => reshape(deviation(w, fanInAxes).std, [neurons]));
 }
 
+/** Options of {@link standardizedWeight}. */
 export type StandardizationOptions = GainOptions & {
   /**
-   * The size that weights of gain 1 have: what `weightStd` gave for the initial weights, or one
-   * number above 0 for all neurons.
+   * The size that weights of gain 1 have: what {@link weightStd} gave for the initial weights, or
+   * one number above 0 for all neurons.
    */
   readonly initialStd: Tensor | number;
-  /** Keeps the divisor from zero, in (0, Infinity), in the unit of w. Default 1e-5. */
+  /**
+   * Keeps the divisor from zero, in (0, Infinity), in the unit of w.
+   * @defaultValue 1e-5
+   */
   readonly epsilon?: number;
+};
+
+const schema = {
+  initialStd: {
+    required: true,
+    allowed: 'be a number or what weightStd gave',
+    accepts: (value: unknown) => value !== undefined && value !== null,
+  },
+  neuronAxis: neuronAxisOption,
+  epsilon: /* @__PURE__ */ within('(0, Infinity)', 1e-5),
 };
 
 /**
@@ -64,20 +84,27 @@ export type StandardizationOptions = GainOptions & {
  * caller keeps: a function that is called in every forward pass cannot know which call was the
  * first, and a gain that started at it would not start at 1.
  *
- * @param w A weight of any rank from 1 on.
- * @param gain A factor (no unit) for each neuron, of any shape with so many values; start it at 1.
+ * @param w - A weight of any rank from 1 on.
+ * @param gain - One factor (no unit) a neuron, of any shape with so many values; start it at 1.
+ * @param options - See {@link StandardizationOptions}.
  * @returns A tensor of w's shape; differentiable in w and gain. A neuron whose weights are all the
  * same gives 0.
- * @throws if neuronAxis does not name axes of w, gain or initialStd has not one value for each
- * neuron, or epsilon is not above 0.
- * @see Qiao et al., Micro-batch training with batch-channel normalization and weight
- * standardization (arXiv 1903.10520);
- * the initial standard deviation and the gain are those of Kosson, Messmer, Jaggi (arXiv
- * 2305.17212), their code.
+ * @throws {Error} if an option is unknown, missing or out of range, neuronAxis does not name axes
+ * of w, or gain or initialStd has not one value for each neuron.
+ * @see {@link https://arxiv.org/abs/1903.10520 | Qiao et al., Micro-batch training with
+ * batch-channel normalization and weight standardization}
+ * @see {@link https://arxiv.org/abs/2305.17212 | Kosson, Messmer and Jaggi, Rotational
+ * equilibrium}, their code, for the initial standard deviation and the gain
  * @example
- * const kernel = tf.variable(tf.randomNormal([784, 10], 0, 0.05));
- * const gain = tf.variable(tf.ones([10]));
- * const initialStd = weightStd(kernel);
+ * import * as tf from '@tensorflow/tfjs-core';
+ * import { standardizedWeight, weightStd } from 'tfjs-warmup/weights';
+ *
+ * const kernel = tf.variable(tf.tensor2d([[1, 0], [3, 8]]));
+ * const gain = tf.variable(tf.ones([2]));
+ * const initialStd = weightStd(kernel); // once, of the initial weights
+ * const weight = standardizedWeight(kernel, gain, { initialStd });
+ * tf.round(weight).arraySync(); // [[-1, -4], [1, 4]]
+ *
  * const logits = (x) => tf.matMul(x, standardizedWeight(kernel, gain, { initialStd }));
  */
 export function standardizedWeight<T extends Tensor>(
@@ -86,26 +113,21 @@ export function standardizedWeight<T extends Tensor>(
   options: StandardizationOptions,
 ): T {
   const label = 'standardizedWeight';
-  checkNames(label, options, ['initialStd', 'neuronAxis', 'epsilon']);
-  const { initialStd, neuronAxis, epsilon = 1e-5 } = options;
-  checkNumber(label, 'epsilon', epsilon, '(0, Infinity)');
-  check(
-    initialStd !== undefined && initialStd !== null,
+  const { initialStd, neuronAxis, epsilon } = parseOptions(
     label,
-    'initialStd',
-    'be a number or what weightStd gave',
-    initialStd,
-  );
+    schema,
+    options,
+  ) as StandardizationOptions & { readonly epsilon: number };
   if (typeof initialStd === 'number') checkNumber(label, 'initialStd', initialStd, '(0, Infinity)');
-  const neurons = neuronShape(label, w, neuronAxis);
+  const neurons = neuronsOf(label, w, neuronAxis);
   return tidy(() => {
-    const { centred, std } = deviation(w, neurons.fanInAxes);
+    const { centered, std } = deviation(w, neurons.fanInAxes);
     const size =
       typeof initialStd === 'number'
         ? initialStd
         : perNeuron(label, 'initialStd', initialStd, neurons);
     return mul(
-      div(centred, add(std, epsilon)),
+      div(centered, add(std, epsilon)),
       mul(perNeuron(label, 'gain', gain, neurons), size),
     ) as T;
   });

@@ -21,131 +21,19 @@ import {
   untunedLinear,
   warmupCosine,
   wsd,
-  type CooldownShape,
   type Schedule,
   type ScheduleSpec,
   type WarmupShape,
-} from '../../src/schedules/index';
-
-const rate = fc.double({ min: 0, max: Number.MAX_VALUE, noNaN: true });
-const positive = fc.double({ min: Number.MIN_VALUE, max: Number.MAX_VALUE, noNaN: true });
-const usual = fc.double({ min: 1e-12, max: 1e3, noNaN: true });
-/** Two rates in order, often so close or so far apart that rounding shows. */
-const pair = fc
-  .oneof(
-    fc.tuple(rate, rate),
-    fc.tuple(usual, usual),
-    fc
-      .tuple(usual, fc.nat(8))
-      .map(([value, ulps]): [number, number] => [value, value * (1 + ulps * Number.EPSILON)]),
-    fc.tuple(
-      fc.nat(16).map((halves) => halves / 2),
-      fc.integer({ min: 2 ** 52, max: 2 ** 52 + 64 }),
-    ),
-  )
-  .map(([a, b]): [low: number, high: number] => (a < b ? [a, b] : [b, a]));
-const count = fc.oneof(fc.nat(4), fc.nat(300));
-const parameter = fc.double({ min: 0.01, max: 100, noNaN: true });
-
-const plainShapes = [
-  'linear',
-  'cosine',
-  'mirrorCosine',
-  'oneMinusSqrt',
-  'oneMinusSquare',
-  'sqrtOfRemaining',
-  'squareOfRemaining',
-] as const;
-const warmupShape: fc.Arbitrary<WarmupShape> = fc.oneof(
-  fc.constantFrom(...plainShapes),
-  parameter.map((exponent) => ({ kind: 'power' as const, exponent })),
-  parameter.map((rate) => ({ kind: 'exponential' as const, rate })),
-);
-const lowered = fc.oneof(
-  fc.constant('loweredLinear' as const),
-  fc
-    .double({ min: 0.01, max: 1, noNaN: true })
-    .map((start) => ({ kind: 'loweredLinear' as const, start })),
-);
-const cooldownShape: fc.Arbitrary<CooldownShape> = fc.oneof(warmupShape, lowered);
-
-const linears = fc
-  .tuple(pair, count)
-  .map(([[from, peak], warmupSteps]) => linearWarmup({ from, peak, warmupSteps }));
-const cosines = fc
-  .tuple(pair, count)
-  .map(([[from, peak], warmupSteps]) => cosineWarmup({ from, peak, warmupSteps }));
-const open = fc.tuple(rate, positive).map(([peak, rate]) => exponentialWarmup({ peak, rate }));
-const ending = fc
-  .tuple(rate, count, positive)
-  .map(([peak, warmupSteps, timeConstant]) =>
-    exponentialWarmup({ peak, warmupSteps, timeConstant }),
-  );
-const rampsIn = fc
-  .tuple(pair, count, warmupShape, fc.boolean())
-  .map(([[low, high], steps, shape, up]) =>
-    ramp({ from: up ? low : high, to: up ? high : low, steps, shape, phase: 'in' }),
-  );
-const rampsOut = fc
-  .tuple(pair, count, cooldownShape, fc.boolean())
-  .map(([[low, high], steps, shape, up]) =>
-    ramp({ from: up ? low : high, to: up ? high : low, steps, shape, phase: 'out' }),
-  );
-const geometrics = fc
-  .tuple(positive, positive, count, fc.constantFrom('in' as const, 'out' as const))
-  .map(([from, to, steps, phase]) => ramp({ from, to, steps, shape: 'geometric', phase }));
-const cosineDecays = fc
-  .tuple(pair, count, count)
-  .map(([[floor, peak], warmupSteps, more]) =>
-    warmupCosine({ peak, floor, warmupSteps, totalSteps: warmupSteps + more }),
-  );
-const wsds = fc
-  .tuple(pair, count, count, count, cooldownShape, warmupShape)
-  .map(([[floor, peak], warmupSteps, plateau, cooldownSteps, cooldown, warmup]) =>
-    wsd({
-      peak,
-      floor,
-      warmupSteps,
-      cooldownSteps,
-      totalSteps: warmupSteps + plateau + cooldownSteps,
-      cooldown,
-      warmup,
-    }),
-  );
-const part = fc.double({ min: 0, max: 0.5, noNaN: true });
-const trapezoids = fc
-  .tuple(pair, fc.nat(800), part, part)
-  .map(([[floor, peak], totalSteps, warmupFraction, cooldownFraction]) =>
-    trapezoid({ peak, floor, totalSteps, warmupFraction, cooldownFraction }),
-  );
-const simple = fc.oneof(
-  rate.map(constant),
-  linears,
-  cosines,
-  open,
-  ending,
-  rampsIn,
-  rampsOut,
-  geometrics,
-  cosineDecays,
-  wsds,
-  trapezoids,
-);
-const gentle = fc
-  .tuple(usual, count)
-  .map(([peak, warmupSteps]) => cosineWarmup({ peak, warmupSteps }));
-const combined = fc.oneof(
-  fc
-    .tuple(fc.array(fc.record({ schedule: simple, steps: count }), { maxLength: 4 }), simple)
-    .map(([parts, last]) => sequence(...parts, last)),
-  fc.tuple(gentle, usual).map(([inner, factor]) => scale(inner, factor)),
-  fc.array(gentle, { minLength: 1, maxLength: 3 }).map((schedules) => product(...schedules)),
-  fc
-    .tuple(gentle, count, gentle, usual)
-    .map(([first, steps, second, factor]) =>
-      scale(product(sequence({ schedule: first, steps }, second), second), factor),
-    ),
-);
+} from '../../src/schedules/index.js';
+import {
+  allRows,
+  anySchedule,
+  gentle,
+  plainShapes,
+  shapes,
+  usual,
+  warmupShape,
+} from '../support/schedules.js';
 
 /** Runs `law` on many random values. */
 function holds<Value>(
@@ -157,114 +45,23 @@ function holds<Value>(
 }
 
 describe('bounds, direction and end points, to the last bit', () => {
-  it.each([
-    ['linearWarmup', linearWarmup],
-    ['cosineWarmup', cosineWarmup],
-  ] as const)('%s', (_, warmup) => {
-    holds(fc.tuple(pair, count), ([[from, peak], warmupSteps]) => {
-      checkSchedule(warmup({ from, peak, warmupSteps }), {
-        steps: [0, warmupSteps + 3],
-        bounds: { min: from, max: peak },
-        monotone: 'increasing',
-        values: [
-          [Math.max(0, warmupSteps - 1), peak],
-          [1e9, peak],
-        ],
-      });
-    });
-  });
-
-  it('exponentialWarmup', () => {
-    holds(fc.tuple(rate, positive), ([peak, rate]) => {
-      checkSchedule(exponentialWarmup({ peak, rate }), {
-        steps: [0, 300],
-        bounds: { min: 0, max: peak },
-        monotone: 'increasing',
-      });
-    });
-    holds(fc.tuple(rate, count, positive), ([peak, warmupSteps, timeConstant]) => {
-      checkSchedule(exponentialWarmup({ peak, warmupSteps, timeConstant }), {
-        steps: [0, warmupSteps + 3],
-        bounds: { min: 0, max: peak },
-        monotone: 'increasing',
-        values: [
-          [Math.max(0, warmupSteps - 1), peak],
-          [1e9, peak],
-        ],
-      });
-    });
-  });
-
-  it('ramp, up and down', () => {
-    const phase = fc.constantFrom('in' as const, 'out' as const);
-    holds(
-      fc.tuple(pair, fc.integer({ min: 1, max: 300 }), warmupShape, fc.boolean(), phase),
-      ([[low, high], steps, shape, up, phase]) => {
-        const [from, to] = up ? [low, high] : [high, low];
-        checkSchedule(ramp({ from, to, steps, shape, phase }), {
-          steps: [0, steps + 3],
-          bounds: { min: low, max: high },
-          monotone: up ? 'increasing' : 'decreasing',
-          values: [phase === 'in' ? [steps - 1, to] : [0, from], [steps, to], [1e9, to]],
-        });
-      },
-      1000,
-    );
-    holds(
-      fc.tuple(positive, positive, fc.integer({ min: 1, max: 300 }), phase),
-      ([from, to, steps, phase]) => {
-        checkSchedule(ramp({ from, to, steps, shape: 'geometric', phase }), {
-          steps: [0, steps + 3],
-          bounds: { min: Math.min(from, to), max: Math.max(from, to) },
-          monotone: from < to ? 'increasing' : 'decreasing',
-          values: [[steps, to]],
-        });
-      },
-    );
-  });
-
-  it('warmupCosine, wsd, trapezoid: up to the peak, down to the floor, no jump up at the end', () => {
-    holds(
-      fc.oneof(cosineDecays, wsds, trapezoids),
-      (schedule) => {
-        const { peak, floor, totalSteps } = schedule.spec as {
-          peak: number;
-          floor: number;
-          totalSteps: number;
-        };
-        const top = boundary(schedule);
-        checkSchedule(schedule, {
-          steps: [0, totalSteps + 3],
-          bounds: { min: 0, max: peak },
-          values: [
-            [totalSteps, floor],
-            [totalSteps + 1, floor],
-            [1e9, floor],
-          ],
-        });
-        if (top > 0)
-          checkSchedule(schedule, {
-            steps: [0, top - 1],
-            monotone: 'increasing',
-            values: [[top - 1, peak]],
-          });
-        checkSchedule(schedule, {
-          steps: [top, totalSteps + 3],
-          bounds: { min: floor, max: peak },
-          monotone: 'decreasing',
-        });
-      },
-      1000,
-    );
+  it.each(allRows)('$name', ({ random, laws, runs }) => {
+    const check = (schedule: Schedule): void => {
+      for (const law of laws(schedule.spec)) checkSchedule(schedule, law);
+    };
+    holds(random, check, runs);
   });
 });
 
-/** The first step after the warmup. */
-function boundary({ spec }: Schedule): number {
-  if (spec.kind === 'trapezoid')
-    return Math.floor(spec.warmupFraction * spec.totalSteps * (1 + Number.EPSILON));
-  return (spec as { warmupSteps: number }).warmupSteps;
-}
+describe('formulas', () => {
+  it.each(allRows)('$name is what the guide says', ({ make, samples, formula }) => {
+    for (const given of samples) {
+      const [schedule, wanted] = [make(...given), formula(...given)];
+      for (let step = 0; step <= 120; step++)
+        expect(Math.abs(schedule(step) - wanted(step))).toBeLessThan(1e-14);
+    }
+  });
+});
 
 describe('conventions', () => {
   it('rounding takes no value past the peak, and leaves none short of it', () => {
@@ -481,47 +278,26 @@ describe('conventions', () => {
 
 describe('shapes', () => {
   const steps = 20_000;
-  /** The cooldown's formula as the papers print it, in its own progress x. */
-  const cooldowns: [shape: CooldownShape, formula: (x: number) => number, area: number][] = [
-    ['linear', (x) => 1 - x, 0.5],
-    ['oneMinusSqrt', (x) => 1 - Math.sqrt(x), 1 / 3],
-    ['oneMinusSquare', (x) => 1 - x ** 2, 2 / 3],
-    [{ kind: 'power', exponent: 0.2 }, (x) => 1 - x ** 0.2, 1 / 6],
-    ['cosine', (x) => 0.5 * (1 + Math.cos(Math.PI * x)), 0.5],
-    ['mirrorCosine', (x) => 2 * (1 - x) - 0.5 * (1 + Math.cos(Math.PI * x)), 0.5],
-    ['loweredLinear', (x) => 0.7 * (1 - x), 0.35],
-    [{ kind: 'loweredLinear', start: 0.4 }, (x) => 0.4 * (1 - x), 0.2],
-    ['sqrtOfRemaining', (x) => Math.sqrt(1 - x), 2 / 3],
-    ['squareOfRemaining', (x) => (1 - x) ** 2, 1 / 3],
-    [
-      { kind: 'exponential', rate: 3 },
-      (x) => (Math.exp(-3 * x) - Math.exp(-3)) / (1 - Math.exp(-3)),
-      1 / 3 - 1 / (Math.exp(3) - 1),
-    ],
-  ];
+  it.each(shapes)('cooldown $shape: formula and area', ({ shape, floor = 0, formula, area }) => {
+    const rate = wsd({
+      peak: 1,
+      floor,
+      totalSteps: steps,
+      warmupSteps: 0,
+      cooldownSteps: steps,
+      cooldown: shape,
+    });
+    let sum = 0;
+    let error = 0;
+    for (let step = 0; step < steps; step++) {
+      error = Math.max(error, Math.abs(rate(step) - formula(step / steps)));
+      sum += rate(step);
+    }
+    expect(error).toBeLessThan(1e-13);
+    expect(Math.abs(sum / steps - area)).toBeLessThan(1e-3);
+  });
 
-  it.each(cooldowns.map(([shape, formula, area]) => ({ shape, formula, area })))(
-    'cooldown $shape: formula and area',
-    ({ shape, formula, area }) => {
-      const rate = wsd({
-        peak: 1,
-        totalSteps: steps,
-        warmupSteps: 0,
-        cooldownSteps: steps,
-        cooldown: shape,
-      });
-      let sum = 0;
-      let error = 0;
-      for (let step = 0; step < steps; step++) {
-        error = Math.max(error, Math.abs(rate(step) - formula(step / steps)));
-        sum += rate(step);
-      }
-      expect(error).toBeLessThan(1e-13);
-      expect(Math.abs(sum / steps - area)).toBeLessThan(1e-3);
-    },
-  );
-
-  it('cooldown exponential is peak (floor / peak)^x, in a constant ratio; geometric is the same, and in a warmup its mirror image', () => {
+  it('cooldown exponential keeps a constant ratio; geometric is the same, and mirrored in a warmup', () => {
     const options = { peak: 2, floor: 0.02, totalSteps: 100, warmupSteps: 0, cooldownSteps: 100 };
     const rate = wsd({ ...options, cooldown: 'exponential' });
     const same = wsd({ ...options, cooldown: 'geometric' });
@@ -655,7 +431,7 @@ describe('continuity at the joins', () => {
 describe('specs', () => {
   it('round-trip through JSON exactly: equal specs, identical values, frozen all the way down', () => {
     holds(
-      fc.oneof(simple, combined),
+      anySchedule,
       (schedule) => {
         const back = scheduleFrom(JSON.parse(JSON.stringify(schedule.spec)));
         expect(back.spec).toEqual(schedule.spec);
@@ -701,7 +477,7 @@ describe('specs', () => {
         .toLowerCase();
     const camel = (text: string): string =>
       text.replaceAll(/[_]+(\w|$)/g, (_, letter: string) => letter.toUpperCase());
-    holds(fc.oneof(simple, combined), ({ spec }) => {
+    holds(anySchedule, ({ spec }) => {
       const config: serialization.ConfigDict = spec;
       expect(mapText(mapText(config, snake), camel)).toEqual(spec);
     });
@@ -834,8 +610,10 @@ describe('checkSchedule', () => {
   it('catches the faults of other libraries, which our schedules cannot have', () => {
     // Falls to 0, then jumps up to the floor.
     const floor = 0.1;
-    const clampedWsd = (step: number): number =>
-      step < 800 ? 1 : step < 1000 ? (1000 - step) / 200 : floor;
+    const clampedWsd = (step: number): number => {
+      if (step < 800) return 1;
+      return step < 1000 ? (1000 - step) / 200 : floor;
+    };
     expect(() => checkSchedule(clampedWsd, { steps: [800, 1100], monotone: 'decreasing' })).toThrow(
       'not decreasing from step 999 to 1000: 0.005, then 0.1',
     );

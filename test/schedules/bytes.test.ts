@@ -1,5 +1,6 @@
 import { build } from 'esbuild';
 import { describe, expect, it } from 'vitest';
+import { allRows } from '../support/schedules.js';
 
 async function bundled(names: string): Promise<string> {
   const { outputFiles } = await build({
@@ -27,31 +28,16 @@ describe('bytes of one import', () => {
     );
   });
 
-  it.each([
-    ['constant', 600],
-    ['cosineWarmup', 950],
-    ['exponentialWarmup', 1600],
-    ['warmupCosine', 1350],
-    ['trapezoid', 1700],
-    ['sequence', 1400],
-    ['scale', 900],
-    ['wsd', 3400],
-  ])('%s: at most %i minified', async (name, limit) => {
+  it.each(allRows)('$name: at most $bytes minified', async ({ name, bytes }) => {
     const code = await bundled(name);
-    expect(Buffer.byteLength(code)).toBeLessThanOrEqual(limit);
+    expect(Buffer.byteLength(code)).toBeLessThanOrEqual(bytes);
     expect(code).not.toContain('scheduleFrom');
   });
 
-  it.each([
-    'constant',
-    'linearWarmup',
-    'cosineWarmup',
-    'exponentialWarmup',
-    'warmupCosine',
-    'trapezoid',
-    'sequence',
-    'product',
-  ])('%s does not carry the table of shapes', async (name) => {
-    expect(await bundled(name)).not.toMatch(/oneMinusSqrt|loweredLinear|mirrorCosine/);
-  });
+  it.each(allRows.filter(({ hasNamedShapes }) => !hasNamedShapes))(
+    '$name does not carry the table of shapes',
+    async ({ name }) => {
+      expect(await bundled(name)).not.toMatch(/oneMinusSqrt|loweredLinear|mirrorCosine/);
+    },
+  );
 });

@@ -15,7 +15,9 @@ import {
   untunedLinear,
   warmupCosine,
   wsd,
-} from '../../src/schedules/index';
+} from '../../src/schedules/index.js';
+import { makers } from '../../src/schedules/spec.js';
+import { allRows } from '../support/schedules.js';
 
 // What a JavaScript caller may pass: anything.
 type Loose = (...values: any[]) => unknown;
@@ -28,7 +30,10 @@ const inward = { from: 0, to: 1, steps: 10, shape: 'linear', phase: 'in' };
 const outward = { from: 1, to: 0, steps: 10, shape: 'linear', phase: 'out' };
 const plain = (step: number): number => step;
 const kinds =
-  'linear, cosine, mirrorCosine, oneMinusSqrt, oneMinusSquare, sqrtOfRemaining, squareOfRemaining, geometric, power, exponential';
+  'linear, cosine, mirrorCosine, oneMinusSqrt, oneMinusSquare, sqrtOfRemaining, ' +
+  'squareOfRemaining, geometric, power, exponential';
+
+const shown = (value: unknown): string => (typeof value === 'string' ? `'${value}'` : `${value}`);
 
 const cases: [make: Loose, values: unknown[], message: string][] = [
   [constant, [-1], 'constant: value must lie in [0, Infinity), got -1'],
@@ -290,7 +295,8 @@ const cases: [make: Loose, values: unknown[], message: string][] = [
   [
     wsd,
     [{ ...decay, cooldwon: 'linear' }],
-    "wsd: unknown option 'cooldwon', allowed are peak, totalSteps, warmupSteps, cooldownSteps, cooldownFraction, cooldown, warmup, floor",
+    "wsd: unknown option 'cooldwon', allowed are peak, totalSteps, warmupSteps, cooldownSteps, " +
+      'cooldownFraction, cooldown, warmup, floor',
   ],
 
   [trapezoid, [{ ...sides, peak: null }], 'trapezoid: peak must lie in [0, Infinity), got null'],
@@ -418,7 +424,7 @@ const cases: [make: Loose, values: unknown[], message: string][] = [
   [
     scheduleFrom,
     [{ kind: 'cyclic', peak: 1 }],
-    "scheduleFrom: kind must be one of constant, ramp, linearWarmup, exponentialWarmup, cosineWarmup, warmupCosine, wsd, trapezoid, sequence, scale, product, got 'cyclic'",
+    `scheduleFrom: kind must be one of ${Object.keys(makers).join(', ')}, got 'cyclic'`,
   ],
   [scheduleFrom, [{ kind: 'toString' }], "got 'toString'"],
   [scheduleFrom, [{}], 'got undefined'],
@@ -551,26 +557,43 @@ describe('bad options', () => {
   );
 });
 
+describe('each schedule', () => {
+  it.each(allRows)('$name is among the cases above', ({ name, make }) => {
+    const found = cases.filter(([tested]) => tested === make);
+    const advice = `add to \`cases\` what ${name} must refuse, and the message of the error`;
+    expect(found.length, advice).toBeGreaterThanOrEqual(2);
+  });
+
+  // The others take numbers and schedules.
+  const withOptions = allRows.filter(
+    ({ samples: [[first]] }) => typeof first === 'object' && !('schedule' in first!),
+  );
+
+  it.each(withOptions)('$name names each option that is no number or name', ({ make, samples }) => {
+    for (const [options] of samples as [object][]) {
+      for (const option of Object.keys(options)) {
+        const bad = { ...options, [option]: Number.NaN };
+        expect(() => make(bad)).toThrow(new RegExp(`^\\w+: .*\\b${option}\\b.* must .*NaN`));
+      }
+    }
+  });
+
+  it.each(withOptions)('$name refuses an option that it does not know', (row) => {
+    for (const [options] of row.samples as [object][]) {
+      const bad = { ...options, unknwon: 1 };
+      expect(() => row.make(bad)).toThrow(`${row.name}: unknown option 'unknwon', allowed are `);
+    }
+  });
+});
+
 describe('bad steps', () => {
-  const schedules = [
-    constant(1),
-    linearWarmup(warm),
-    cosineWarmup(warm),
-    exponentialWarmup({ peak: 1, rate: 1 }),
-    warmupCosine(cosine),
-    wsd(decay),
-    trapezoid(sides),
-    ramp({ from: 0, to: 1, steps: 2, shape: 'linear', phase: 'in' }),
-    sequence(rate),
-    scale(rate, 2),
-    product(rate),
-  ];
-  it.each(schedules.map((schedule) => ({ kind: schedule.spec.kind, schedule })))(
-    '$kind refuses them, and names itself',
-    ({ kind, schedule }) => {
+  it.each(allRows.map(({ name, make, samples }) => ({ name, schedule: make(...samples[0]) })))(
+    '$name refuses them, and names its kind',
+    ({ schedule }) => {
+      const { kind } = schedule.spec;
       for (const step of [-1, 0.5, Number.NaN, Infinity, undefined, '1', null]) {
         expect(() => schedule(step as number)).toThrow(
-          `${kind}: step must be a whole number in [0, Infinity), got ${typeof step === 'string' ? `'${step}'` : step}`,
+          `${kind}: step must be a whole number in [0, Infinity), got ${shown(step)}`,
         );
       }
     },

@@ -7,26 +7,30 @@ import { blocksOf, read, runExample } from '../support/examples.js';
 
 const run = (code: string) => runExample(code, { 'tfjs-warmup/schedules': schedules });
 
-const files = readdirSync(new URL('../../src/schedules', import.meta.url));
-const examples = files.flatMap((file) =>
+const docstrings = readdirSync(new URL('../../src/schedules', import.meta.url)).flatMap((file) =>
   [
     ...read(`src/schedules/${file}`).matchAll(
-      /@example\n((?: \* ?.*\n)+?) \*\/\nexport (?:function|const) (\w+)/g,
+      /\/\*\*\n((?: \*.*\n)+?) \*\/\nexport (?:function|const) (\w+)/g,
     ),
-  ].map(([, text, name]) => ({
-    name,
-    code: text.replaceAll(/^ \* ?/gm, ''),
-  })),
+  ].map(([, text, name]) => ({ name, text: text.replaceAll(/^ \* ?/gm, '') })),
+);
+const examples = docstrings.flatMap(({ name, text }) =>
+  text.includes('@example\n') ? [{ name, code: text.split('@example\n')[1] }] : [],
 );
 
-describe('examples', () => {
-  it('every public function has one', () => {
-    const functions = Object.entries(schedules)
-      .filter(([, value]) => typeof value === 'function')
-      .map(([name]) => name);
-    expect(new Set(examples.map(({ name }) => name))).toEqual(new Set(functions));
-  });
+describe('docstrings', () => {
+  const functions = Object.entries(schedules)
+    .filter(([, value]) => typeof value === 'function')
+    .map(([name]) => name);
 
+  it.each(['@param', '@returns', '@throws {Error}', '@example'])('all have %s', (tag) => {
+    const having = docstrings.filter(({ text }) => text.includes(tag)).map(({ name }) => name);
+    const missing = functions.filter((name) => !having.includes(name));
+    expect(missing, `write ${tag} in the docstring of each of these`).toEqual([]);
+  });
+});
+
+describe('examples', () => {
   it.each(examples)('$name', async ({ code }) => {
     expect(await run(code)).toBeGreaterThan(0);
   });

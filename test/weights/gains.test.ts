@@ -178,6 +178,9 @@ describe.each(['wasm', 'cpu'] as const)('%s', (backend) => {
       expect(() => gainedWeight(w, tf.ones([3]), { neuronAxis: 2 })).toThrow(
         'gainedWeight: neuronAxis must name one axis or two different ones of the shape [4,3], got 2',
       );
+      expect(() => weightStd(w, { neuronAxis: 'last' } as never)).toThrow(
+        "weightStd: neuronAxis must be an axis or a list of axes, got 'last'",
+      );
       expect(() => gainedWeight(w, tf.ones([3]), { axis: 1 } as never)).toThrow(
         "gainedWeight: unknown option 'axis', allowed are neuronAxis",
       );
