@@ -1,5 +1,5 @@
 /** Options as a table: of each name the default and what is allowed. */
-import { check, checkNames, isWithin } from './check.js';
+import { checkNames, isWithin, show } from './check.js';
 
 export type Option = {
   /** undefined where an option is off unless given. */
@@ -9,6 +9,8 @@ export type Option = {
   /** What an error says after "must". */
   readonly allowed: string;
   readonly accepts: (value: unknown) => boolean;
+  /** Text of a value that is not accepted, for the error; by default that of `show`. */
+  readonly describe?: (value: unknown) => string;
 };
 
 export type Schema = Readonly<Record<string, Option>>;
@@ -46,11 +48,32 @@ export function parseOptions(
 ): Record<string, unknown> {
   checkNames(label, given, Object.keys(schema));
   const options: Record<string, unknown> = {};
-  for (const [name, { default: usual, required, allowed, accepts }] of Object.entries(schema)) {
-    const { [name]: value = usual } = given as Record<string, unknown>;
-    if (value === undefined && !required) continue;
-    check(accepts(value), label, name, allowed, value);
+  for (const [name, option] of Object.entries(schema)) {
+    const { [name]: value = option.default } = given as Record<string, unknown>;
+    if (value === undefined && !option.required) continue;
+    if (!option.accepts(value)) {
+      const text = (option.describe ?? show)(value);
+      throw new Error(`${label}: ${name} must ${option.allowed}, got ${text}`);
+    }
     options[name] = value;
   }
   return options;
 }
+
+/** The same option, which must be given. */
+export const required = (option: Option): Option => ({ ...option, required: true });
+
+/** A whole number of at least `least`. */
+export const count = (least: number, value?: number): Option => ({
+  default: value,
+  allowed: `be a whole number of at least ${least}`,
+  accepts: (given) => Number.isSafeInteger(given) && (given as number) >= least,
+});
+
+/** Names of variables. */
+export const variableNames = (value?: readonly string[]): Option => ({
+  default: value,
+  allowed: 'be a list of variable names',
+  accepts: (given) =>
+    Array.isArray(given) && given.every((name: unknown) => typeof name === 'string'),
+});

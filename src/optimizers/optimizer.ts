@@ -5,6 +5,7 @@ import {
   type NamedTensorMap,
   type Scalar,
   type serialization,
+  type Tensor,
   type Variable,
 } from '@tensorflow/tfjs-core';
 import type { Executor } from '../executors/executor.js';
@@ -45,6 +46,26 @@ export abstract class FusedOptimizer extends Optimizer {
   /** What runs the updates on the current backend: 'wasm', 'webgpu' or 'ops'. */
   get executorName(): Executor['name'] {
     return this.#alive().executor().name;
+  }
+
+  /** Every option that is given or has a default. */
+  get hyperparameters(): Readonly<Record<string, unknown>> {
+    return this.options;
+  }
+
+  /** The count and the slots of a variable, in tensors that are the caller's. */
+  readState({ name }: Variable): { count: number; slots: Record<string, Tensor> } | undefined {
+    const tensors: Record<string, Tensor> = {};
+    for (const weight of this.#alive().weights()) {
+      const cut = weight.name.lastIndexOf('/');
+      if (weight.name.slice(0, cut) === name) tensors[weight.name.slice(cut + 1)] = weight.tensor;
+      else weight.tensor.dispose();
+    }
+    const { count, ...slots } = tensors;
+    if (!count) return undefined;
+    const [updates] = count.dataSync();
+    count.dispose();
+    return { count: updates, slots };
   }
 
   /** What each variable got, in the order of their first appearance. */

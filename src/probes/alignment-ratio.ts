@@ -1,7 +1,8 @@
 /** How well weights and their update are aligned with what goes through them. */
-import { matMul, reshape, Tensor, tidy } from '@tensorflow/tfjs-core';
-import { check, checkNames } from '../check.js';
-import { kindOf } from './kind-of.js';
+import { matMul, reshape, tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { check } from '../check.js';
+import { parseOptions } from '../schema.js';
+import { functionOption, tensorOption } from './options.js';
 import { normOf } from './sums.js';
 
 /** Options of {@link alignmentRatio}. */
@@ -13,8 +14,9 @@ export type AlignmentOptions = {
   /** X, for the default `map` of a shape [..., in]. */
   readonly inputs: Tensor;
   /**
-   * The layer without bias and activation, linear in the weights. Default: the matrix product
-   * inputs weights.
+   * The layer without bias and activation, linear in the weights.
+   *
+   * @defaultValue The matrix product inputs weights over the last axis of the inputs.
    */
   readonly map?: (inputs: Tensor, weights: Tensor) => Tensor;
 };
@@ -32,55 +34,45 @@ export type Alignment = {
 };
 
 /** X W over the last axis of X. */
-export const linear = (inputs: Tensor, weights: Tensor): Tensor =>
-  inputs.rank === 2
-    ? matMul(inputs, weights)
-    : reshape(matMul(reshape(inputs, [-1, inputs.shape.at(-1)!]), weights), [
-        ...inputs.shape.slice(0, -1),
-        weights.shape[1]!,
-      ]);
+export function linear(inputs: Tensor, weights: Tensor): Tensor {
+  if (inputs.rank === 2) return matMul(inputs, weights);
+  const rows = reshape(inputs, [-1, inputs.shape.at(-1)!]);
+  return reshape(matMul(rows, weights), [...inputs.shape.slice(0, -1), weights.shape[1]!]);
+}
+
+const label = 'alignmentRatio';
+
+const schema = {
+  weights: tensorOption,
+  change: tensorOption,
+  inputs: tensorOption,
+  map: functionOption('of inputs and weights', linear),
+};
 
 /**
  * The alignment ratio of an update: how much more of dW than of W meets the inputs.
  *
  * alpha_dW = |dW X| / (|dW| |X|), alpha_W = |W X| / (|W| |X|), ratio = alpha_dW / alpha_W,
- * Frobenius norms over the whole
- * batch. It links the relative change of weights with that of representations: |dY| / |Y| = ratio
- * |dW| / |W|. At
- * initialization muP expects about sqrt(fan-in); in training it falls towards 1.
+ * Frobenius norms over the whole batch. It links the relative change of weights with that of
+ * representations: |dY| / |Y| = ratio |dW| / |W|. At initialization muP expects about sqrt(fan-in);
+ * in training it falls towards 1.
  *
- * @param options `weights`, `change`, `inputs`, and `map` for layers other than dense ones.
- * @throws for tensors that do not fit each other, and for options that are unknown.
- * @see arXiv 2510.19093, on relative updates and alignment (through reviews of it); the identity is
- * elementary.
+ * @param options - The tensors, and `map` for layers other than dense ones.
+ * @returns The two alignments, their ratio, and the relative change of the representation.
+ * @throws {Error} if tensors do not fit each other, or an option is unknown.
+ * @see {@link https://arxiv.org/abs/2510.19093 | arXiv 2510.19093}, on relative updates and
+ *   alignment (through reviews of it); the identity is elementary.
  * @example
  * const before = weights.clone();
  * optimizer.minimize(loss);
- * const { ratio } = await alignmentRatio({ weights: before, change: tf.sub(weights, before), inputs });
+ * const change = tf.sub(weights, before);
+ * const { ratio } = await alignmentRatio({ weights: before, change, inputs });
+ * ratio > 0; // true
  */
 export async function alignmentRatio(options: AlignmentOptions): Promise<Alignment> {
-  const label = 'alignmentRatio';
-  checkNames(label, options, ['weights', 'change', 'inputs', 'map']);
-  const { weights, change, inputs, map = linear } = options;
-  for (const name of ['weights', 'change', 'inputs'] as const)
-    check(options[name] instanceof Tensor, label, name, 'be a tensor', kindOf(options[name]));
-  check(
-    change.shape.join() === weights.shape.join(),
-    label,
-    "the change's shape",
-    `be that of the weights, [${weights.shape}]`,
-    change.shape,
-  );
-  check(typeof map === 'function', label, 'map', 'be a function of inputs and weights', map);
-  if (map === linear) {
-    check(
-      weights.rank === 2 && inputs.rank >= 2 && inputs.shape.at(-1) === weights.shape[0],
-      label,
-      'inputs',
-      `have ${weights.shape[0]} features in the last axis, as weights of shape [${weights.shape}] take them (or give a map)`,
-      inputs.shape,
-    );
-  }
+  const given = parseOptions(label, schema, options) as Required<AlignmentOptions>;
+  const { weights, change, inputs, map } = given;
+  checkShapes(given);
   const outputs = tidy(() => [map(inputs, change), map(inputs, weights)]);
   try {
     const [changed, output, dW, w, x] = await Promise.all(
@@ -96,4 +88,23 @@ export async function alignmentRatio(options: AlignmentOptions): Promise<Alignme
   } finally {
     for (const tensor of outputs) tensor.dispose();
   }
+}
+
+function checkShapes({ weights, change, inputs, map }: Required<AlignmentOptions>): void {
+  check(
+    change.shape.join() === weights.shape.join(),
+    label,
+    "the change's shape",
+    `be that of the weights, [${weights.shape}]`,
+    change.shape,
+  );
+  if (map !== linear) return;
+  check(
+    weights.rank === 2 && inputs.rank >= 2 && inputs.shape.at(-1) === weights.shape[0],
+    label,
+    'inputs',
+    `have ${weights.shape[0]} features in the last axis, ` +
+      `as weights of shape [${weights.shape}] take them (or give a map)`,
+    inputs.shape,
+  );
 }

@@ -2,6 +2,7 @@
 import {
   all,
   any,
+  dispose,
   greater,
   isFinite as isFiniteTensor,
   keep,
@@ -12,7 +13,7 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import { check, show } from '../check.js';
-import { kindOf } from './kind-of.js';
+import { checkKind } from './kind-of.js';
 import {
   isLayersModel,
   layersOf,
@@ -23,8 +24,8 @@ import {
 } from './layers-model.js';
 
 /**
- * What a plain function calls in place of `tf.relu`. Calls with one name count as one layer;
- * default 'relu0', 'relu1' ...
+ * What a plain function calls in place of `tf.relu`. Calls with one name count as one layer; calls
+ * without a name are 'relu0', 'relu1' ... by their number.
  */
 export type ReluCall = (preActivation: Tensor, name?: string) => Tensor;
 
@@ -56,61 +57,68 @@ const reluNames: ReadonlySet<string | undefined> = new Set(['relu', 'relu6']);
  * also where they come first). Of a tfjs-layers model all layers with the activation 'relu' or
  * 'relu6' are counted, and ReLU and Activation layers, in inference mode.
  *
- * @param target a tfjs-layers model, or a function of the inputs that calls its second argument in
- * place of `tf.relu`.
- * @param inputs the probe set: what the model's `predictOnBatch` or the function takes. The more
- * samples, the fewer units
- *   look dead.
- * @throws for a network without ReLU, saying what to do, and where a pre-activation is not finite.
- * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup (arXiv
- * 2410.23922), on large
- * first updates and dead units; Lu et al., Dying ReLU and initialization (arXiv 1903.06733), for
- * the term.
+ * @param target - A tfjs-layers model, or a function of the inputs that calls its second argument
+ *   in place of `tf.relu`.
+ * @param inputs - The probe set: what the model's `predictOnBatch` or the function takes. The more
+ *   samples, the fewer units look dead.
+ * @returns Dead units and all units, together and by layer.
+ * @throws {Error} if the network has no ReLU, saying what to do, or a pre-activation is not finite.
+ * @see {@link https://arxiv.org/abs/2410.23922 | Kosson, Messmer and Jaggi, Analyzing and reducing
+ *   the need for learning rate warmup}, on large first updates and dead units
+ * @see {@link https://arxiv.org/abs/1903.06733 | Lu et al., Dying ReLU and initialization}, for the
+ *   term
  * @example
  * const { fraction, layers } = await deadReluFraction(model, xs);
  *
  * const forward = (x, relu) => tf.matMul(relu(tf.matMul(x, w1)), w2);
- * (await deadReluFraction(forward, x)).fraction;
+ * const { units } = await deadReluFraction(forward, x);
+ * units; // 4
  */
 export async function deadReluFraction<Inputs = Tensor | Tensor[]>(
   target: LayersModelLike | ReluFunction<Inputs>,
   inputs: Inputs,
 ): Promise<DeadReluFraction> {
-  check(
-    isLayersModel(target) || typeof target === 'function',
+  const isModel = isLayersModel(target);
+  checkKind(
+    isModel || typeof target === 'function',
     label,
     'target',
     'be a tfjs-layers model or a function of the inputs',
-    kindOf(target),
+    target,
   );
   const seen = new SeenUnits();
   try {
     tidy(() => {
-      if (isLayersModel(target)) watchModel(target, inputs as Tensor | Tensor[], seen);
+      if (isModel) watchModel(target, inputs as Tensor | Tensor[], seen);
       else watchFunction(target, inputs, seen);
     });
-    if (seen.isEmpty) {
-      throw new Error(
-        isLayersModel(target)
-          ? `${label}: the model has no ReLU, so that no unit of it can be dead; compare stableRank and representationChange instead`
-          : `${label}: the function called no ReLU; let it call its second argument, relu(preActivation), in place of tf.relu`,
-      );
-    }
+    if (seen.isEmpty) throw new Error(`${label}: ${noRelu(isModel)}`);
     return await seen.count();
   } finally {
     seen.dispose();
   }
 }
 
+const noRelu = (isModel: boolean): string =>
+  isModel
+    ? 'the model has no ReLU, so that no unit of it can be dead; ' +
+      'compare stableRank and representationChange instead'
+    : 'the function called no ReLU; ' +
+      'let it call its second argument, relu(preActivation), in place of tf.relu';
+
+/** Of a layer: for each unit whether it has been above 0, and whether all numbers were finite. */
+type SeenLayer = { readonly alive: Tensor; readonly finite: Tensor };
+
 /** Which units have been above 0, by layer. */
 class SeenUnits {
-  readonly #layers = new Map<string, { alive: Tensor; finite: Tensor }>();
+  readonly #layers = new Map<string, SeenLayer>();
 
   get isEmpty(): boolean {
     return this.#layers.size === 0;
   }
 
-  see(name: string, preActivation: Tensor, axis: number): void {
+  /** Takes in a call of a layer whose units are along the axis. */
+  add(name: string, preActivation: Tensor, axis: number): void {
     const units = preActivation.shape[axis];
     const known = this.#layers.get(name);
     check(
@@ -120,50 +128,54 @@ class SeenUnits {
       `be as many as in its first call, ${known?.alive.size}`,
       units,
     );
-    const others = preActivation.shape.map((_, i) => i).filter((i) => i !== axis);
-    const [alive, finite] = tidy(() => {
-      const now = [any(greater(preActivation, 0), others), all(isFiniteTensor(preActivation))];
-      return known ? [logicalOr(known.alive, now[0]), logicalAnd(known.finite, now[1])] : now;
+    const otherAxes = preActivation.shape.map((_, i) => i).filter((i) => i !== axis);
+    const { alive, finite } = tidy(() => {
+      const now = {
+        alive: any(greater(preActivation, 0), otherAxes),
+        finite: all(isFiniteTensor(preActivation)),
+      };
+      if (!known) return now;
+      return {
+        alive: logicalOr(known.alive, now.alive),
+        finite: logicalAnd(known.finite, now.finite),
+      };
     });
-    known?.alive.dispose();
-    known?.finite.dispose();
+    if (known) dispose({ ...known });
     this.#layers.set(name, { alive: keep(alive), finite: keep(finite) });
   }
 
   async count(): Promise<DeadReluFraction> {
-    const counted = await Promise.all(
-      [...this.#layers].map(async ([name, { alive, finite }]) => {
-        const [values, [valid]] = await Promise.all([alive.data<'int32'>(), finite.data()]);
-        if (!valid)
-          throw new Error(
-            `${label}: a pre-activation of ${show(name)} is not finite; the weights have diverged, or the inputs have a number that is not finite`,
-          );
-        return [
-          name,
-          values.length - values.reduce((sum: number, value: number) => sum + value, 0),
-          values.length,
-        ] as const;
-      }),
+    const names = [...this.#layers.keys()];
+    const layers = await Promise.all(names.map((name) => this.#countLayer(name)));
+    const total = deadUnits(
+      layers.reduce((sum, { dead }) => sum + dead, 0),
+      layers.reduce((sum, { units }) => sum + units, 0),
     );
-    const share = (dead: number, units: number): DeadUnits => ({
-      fraction: dead / units,
-      dead,
-      units,
-    });
-    const layers = Object.fromEntries(
-      counted.map(([name, dead, units]) => [name, share(dead, units)]),
-    );
-    const total = (k: 1 | 2): number => counted.reduce((sum, layer) => sum + layer[k], 0);
-    return { ...share(total(1), total(2)), layers };
+    return { ...total, layers: Object.fromEntries(names.map((name, i) => [name, layers[i]])) };
   }
 
   dispose(): void {
-    for (const { alive, finite } of this.#layers.values()) {
-      alive.dispose();
-      finite.dispose();
-    }
+    for (const layer of this.#layers.values()) dispose({ ...layer });
+  }
+
+  async #countLayer(name: string): Promise<DeadUnits> {
+    const { alive, finite } = this.#layers.get(name)!;
+    const [aliveUnits, [isFinite]] = await Promise.all([alive.data(), finite.data()]);
+    if (!isFinite)
+      throw new Error(
+        `${label}: a pre-activation of ${show(name)} is not finite; ` +
+          'the weights have diverged, or the inputs have a number that is not finite',
+      );
+    const units = aliveUnits.length;
+    return deadUnits(units - aliveUnits.filter((isAlive) => isAlive).length, units);
   }
 }
+
+const deadUnits = (dead: number, units: number): DeadUnits => ({
+  fraction: dead / units,
+  dead,
+  units,
+});
 
 const isRelu = (layer: LayerLike): boolean =>
   layer.getClassName() === 'ReLU' || reluNames.has(layer.activation?.getClassName());
@@ -174,43 +186,43 @@ const isRelu = (layer: LayerLike): boolean =>
  */
 function uniqueNames(layers: readonly LayerLike[]): Map<LayerLike, string> {
   const counts = new Map<string, number>();
-  return new Map(
-    layers.map((layer) => {
-      const count = counts.get(layer.name) ?? 0;
-      counts.set(layer.name, count + 1);
-      return [layer, count === 0 ? layer.name : `${layer.name}_${count}`];
-    }),
-  );
+  const names = new Map<LayerLike, string>();
+  for (const layer of layers) {
+    const count = counts.get(layer.name) ?? 0;
+    counts.set(layer.name, count + 1);
+    names.set(layer, count === 0 ? layer.name : `${layer.name}_${count}`);
+  }
+  return names;
 }
 
 function watchModel(model: LayersModelLike, inputs: Tensor | Tensor[], seen: SeenUnits): void {
   const names = uniqueNames(layersOf(model).filter(isRelu));
-  predictWatched(model, inputs, [...names.keys()], (layer, given) => {
-    tidy(() => {
-      // What comes out of a ReLU no longer shows whether a number was not finite.
-      const preActivation =
-        layer.getClassName() === 'ReLU' ? given[0] : withoutActivation(layer, given);
-      seen.see(
-        names.get(layer)!,
-        preActivation,
-        layer.dataFormat === 'channelsFirst' && preActivation.rank > 2 ? 1 : preActivation.rank - 1,
-      );
-    });
-  });
+  const watch = (layer: LayerLike, given: Tensor[]): void => {
+    // What comes out of a ReLU no longer shows whether a number was not finite.
+    const preActivation =
+      layer.getClassName() === 'ReLU' ? given[0] : withoutActivation(layer, given);
+    seen.add(names.get(layer)!, preActivation, unitAxis(layer, preActivation.rank));
+  };
+  predictWatched(model, inputs, [...names.keys()], (layer, given) =>
+    tidy(() => watch(layer, given)),
+  );
 }
+
+const unitAxis = ({ dataFormat }: LayerLike, rank: number): number =>
+  dataFormat === 'channelsFirst' && rank > 2 ? 1 : rank - 1;
 
 function watchFunction<Inputs>(f: ReluFunction<Inputs>, inputs: Inputs, seen: SeenUnits): void {
   let calls = 0;
   f(inputs, (preActivation, name = `relu${calls}`) => {
     calls++;
-    check(
+    checkKind(
       preActivation instanceof Tensor && preActivation.rank > 0,
       label,
       'relu',
       'be called with a tensor of rank 1 or more',
-      kindOf(preActivation),
+      preActivation,
     );
-    seen.see(name, preActivation, preActivation.rank - 1);
+    seen.add(name, preActivation, preActivation.rank - 1);
     return relu(preActivation);
   });
 }

@@ -1,8 +1,10 @@
 /** The signal-to-noise ratio of a mini-batch gradient, without per-sample gradients. */
 import { mul, sub, Tensor, tidy } from '@tensorflow/tfjs-core';
-import { check, checkCount, checkNames, checkNumber } from '../check.js';
+import { check, checkNumber } from '../check.js';
 import { noiseShare } from '../rules/noise-share.js';
-import { kindOf } from './kind-of.js';
+import { count, parseOptions, required, within, type Option } from '../schema.js';
+import { kindOf, checkKind } from './kind-of.js';
+import { leastNoiseSeen } from './signal-averages.js';
 import { dotProduct } from './sums.js';
 
 /** Powers of a gradient and of its running mean, as an optimizer with momentum has them. */
@@ -56,36 +58,71 @@ export type GradientSNR = {
   readonly criticalBatchSize?: number;
 };
 
+/** A part of the gradient's power: that of its mean, and that of its noise. */
+type SignalAndNoise = readonly [signal: number, noise: number];
+
+const label = 'gradientSNR';
+
+const batchSize = within('[1, Infinity)');
+
+/** The length of the lists is checked where both are at hand. */
+const power: Option = {
+  required: true,
+  allowed: 'be a number, or lists of equal length with one number for each of the latest updates',
+  accepts: (given) => powersIn(given as GradientPowers['gradientPower']).length > 0,
+};
+
+const powersSchema = {
+  gradientPower: power,
+  momentumPower: power,
+  beta: required(within('(0, 1)')),
+  updates: required(count(1)),
+  batchSize,
+};
+
+const halvesSchema = {
+  halves: {
+    required: true,
+    allowed: 'be two gradients',
+    accepts: (given: unknown) => Array.isArray(given) && given.length === 2,
+    describe: kindOf,
+  },
+  batchSize,
+};
+
 /**
  * Signal and noise of a mini-batch gradient, from what training has at hand.
  *
- * From powers: a = E |g|^2 = S + N and b = E |m_hat|^2 = S + kappa_t N, so N = (a - b) / (1 -
- * kappa_t) and
- * S = (b - kappa_t a) / (1 - kappa_t). It takes the true gradient to vary slowly over 1 / (1 -
- * beta) steps, and knows
- * nothing at the first update, where it gives NaN. Lists are averaged with the decay beta, and
- * kappa_t with them.
- *
- * Negative estimates count as 0.
+ * From powers: a = E |g|^2 = S + N and b = E |m_hat|^2 = S + kappa_t N, so N = (a - b) /
+ * (1 - kappa_t) and S = (b - kappa_t a) / (1 - kappa_t), where m_hat = m / (1 - beta^t) and
+ * kappa_t = (1 - beta) / (1 + beta) (1 + beta^t) / (1 - beta^t). It takes the true gradient to vary
+ * slowly over 1 / (1 - beta) steps, and knows nothing at the first update, where it gives NaN.
+ * Lists are averaged with the decay beta, and kappa_t with them. Negative estimates count as 0.
  *
  * From halves: S = g1 . g2 and N = |(g1 + g2) / 2|^2 - S = |g1 - g2|^2 / 4, right on average and
  * from the first step on, but as noisy as one batch is: average `signal`, which may be negative,
  * and `noise` over steps before dividing.
  *
- * @param source `{ gradientPower, momentumPower, beta, updates }` or `{ halves: [g1, g2] }`;
- * `batchSize` with both.
- * @throws for options that are unknown or out of range, and for halves of different shapes.
- * @see The use for warmup: Kosson, Messmer, Jaggi (arXiv 2410.23922); the estimate from powers was
- * derived for this
- * library. Halves and critical batch: McCandlish et al., An empirical model of large-batch training
- *   (arXiv 1812.06162), section 2.2 and appendix A.1.
+ * The estimate from powers was derived for this library.
+ *
+ * @param source - `{ gradientPower, momentumPower, beta, updates }` or `{ halves: [g1, g2] }`, with
+ *   both `batchSize`.
+ * @returns Signal, noise and what follows from them.
+ * @throws {Error} if an option is unknown or out of range, or the halves differ in their shapes.
+ * @see {@link https://arxiv.org/abs/2410.23922 | Kosson, Messmer and Jaggi, Analyzing and reducing
+ *   the need for learning rate warmup}, for its use in warmup
+ * @see {@link https://arxiv.org/abs/1812.06162 | McCandlish et al., An empirical model of
+ *   large-batch training, section 2.2 and appendix A.1}, for halves and the critical batch size
  * @example
- * await gradientSNR({ gradientPower: 1.2, momentumPower: 0.4, beta: 0.9, updates: 40, batchSize: 64 });
+ * const powers = { gradientPower: 1.2, momentumPower: 0.4, beta: 0.9, updates: 40 };
+ * const { criticalBatchSize } = await gradientSNR({ ...powers, batchSize: 64 });
+ * Math.round(criticalBatchSize); // 153
+ *
  * const halves = [firstHalf, secondHalf].map((batch) => tf.grad((w) => loss(w, batch))(weights));
  * const { snr } = await gradientSNR({ halves });
+ * snr >= 0; // true
  */
 export async function gradientSNR(source: GradientPowers | GradientHalves): Promise<GradientSNR> {
-  const label = 'gradientSNR';
   check(
     source !== null && typeof source === 'object',
     label,
@@ -93,52 +130,44 @@ export async function gradientSNR(source: GradientPowers | GradientHalves): Prom
     'be { gradientPower, momentumPower, beta, updates } or { halves }',
     source,
   );
-  if (source.batchSize !== undefined)
-    checkNumber(label, 'batchSize', source.batchSize, '[1, Infinity)');
-  const [signal, noise] =
-    'halves' in source ? await fromHalves(label, source) : fromPowers(label, source);
+  const [signal, noise] = 'halves' in source ? await fromHalves(source) : fromPowers(source);
   const seen = Math.max(0, signal);
-  return {
-    signal,
-    noise,
-    snr: seen / noise,
-    noiseScale: noise / seen,
-    ...(source.batchSize === undefined
-      ? {}
-      : { criticalBatchSize: (source.batchSize * noise) / seen }),
-  };
+  const found = { signal, noise, snr: seen / noise, noiseScale: noise / seen };
+  const { batchSize } = source;
+  return batchSize === undefined
+    ? found
+    : { ...found, criticalBatchSize: (batchSize * noise) / seen };
 }
 
-/** Below this the powers say nothing of the noise. */
-const noInformation = 1e-6;
+function fromPowers(source: GradientPowers): SignalAndNoise {
+  const { gradientPower, momentumPower, beta, updates } = parseOptions(
+    label,
+    powersSchema,
+    source,
+  ) as GradientPowers;
+  const gradientPowers = powersIn(gradientPower);
+  const momentumPowers = powersIn(momentumPower);
+  const { length } = gradientPowers;
+  checkPowers('gradientPower', gradientPowers, length <= updates);
+  checkPowers('momentumPower', momentumPowers, momentumPowers.length === length);
 
-function fromPowers(label: string, source: GradientPowers): [signal: number, noise: number] {
-  checkNames(label, source, ['gradientPower', 'momentumPower', 'beta', 'updates', 'batchSize']);
-  const { beta, updates } = source;
-  checkNumber(label, 'beta', beta, '(0, 1)');
-  checkCount(label, 'updates', updates, 1);
-  const lists = [source.gradientPower, source.momentumPower].map((power) =>
-    typeof power === 'number' ? [power] : Array.from(power ?? []),
-  );
-  const names = ['gradientPower', 'momentumPower'];
-  lists.forEach((list, i) => {
-    check(
-      list.length > 0 && list.length <= updates && list.length === lists[0].length,
-      label,
-      names[i],
-      'be a number, or lists of equal length with one number for each of the latest updates',
-      list,
-    );
-    for (const power of list) checkNumber(label, names[i], power, '[0, Infinity)');
-  });
-  const length = lists[0].length;
-  const [a, b] = lists.map((list) => runningMean(list, beta));
+  const a = runningMean(gradientPowers, beta);
+  const b = runningMean(momentumPowers, beta);
+  const first = updates - length + 1;
   const kappa = runningMean(
-    Array.from({ length }, (_, i) => noiseShare(beta, updates - length + 1 + i)),
+    gradientPowers.map((_, i) => noiseShare(beta, first + i)),
     beta,
   );
-  if (1 - kappa < noInformation) return [NaN, NaN];
+  if (1 - kappa < leastNoiseSeen) return [NaN, NaN];
   return [Math.max(0, (b - kappa * a) / (1 - kappa)), Math.max(0, (a - b) / (1 - kappa))];
+}
+
+const powersIn = (powers: number | ArrayLike<number> | undefined): number[] =>
+  typeof powers === 'number' ? [powers] : Array.from(powers ?? []);
+
+function checkPowers(name: string, powers: readonly number[], lengthFits: boolean): void {
+  check(lengthFits, label, name, power.allowed, powers);
+  for (const value of powers) checkNumber(label, name, value, '[0, Infinity)');
 }
 
 /** The mean with weights that decay by beta a step into the past. */
@@ -151,45 +180,45 @@ function runningMean(values: readonly number[], beta: number): number {
   return sum / weight;
 }
 
-async function fromHalves(
-  label: string,
-  source: GradientHalves,
-): Promise<[signal: number, noise: number]> {
-  checkNames(label, source, ['halves', 'batchSize']);
+async function fromHalves(source: GradientHalves): Promise<SignalAndNoise> {
+  const { halves } = parseOptions(label, halvesSchema, source) as GradientHalves;
+  const [first, second] = halves.map(tensorsOf);
+  const [shapes, otherShapes] = [shapesOf(first), shapesOf(second)];
   check(
-    Array.isArray(source.halves) && source.halves.length === 2,
-    label,
-    'halves',
-    'be two gradients',
-    kindOf(source.halves),
-  );
-  const [first, second] = source.halves.map((half) => (half instanceof Tensor ? [half] : half));
-  for (const half of [first, second])
-    check(
-      Array.isArray(half) && half.length > 0 && half.every((x) => x instanceof Tensor),
-      label,
-      'halves',
-      'be tensors or lists of tensors',
-      kindOf(half),
-    );
-  const shapes = [first, second].map((half) => half.map(({ shape }) => `[${shape}]`).join(', '));
-  check(
-    shapes[0] === shapes[1],
+    shapes === otherShapes,
     label,
     "the second half's shapes",
-    `be those of the first, ${shapes[0]}`,
-    shapes[1],
+    `be those of the first, ${shapes}`,
+    otherShapes,
   );
-  const parts = await Promise.all(
-    first.map(async (g1, i) => {
-      const difference = tidy(() => mul(0.5, sub(g1, second[i])));
-      try {
-        return await Promise.all([dotProduct(g1, second[i]), dotProduct(difference, difference)]);
-      } finally {
-        difference.dispose();
-      }
-    }),
+  const parts = await Promise.all(first.map((g1, i) => signalAndNoise(g1, second[i])));
+  return [
+    parts.reduce((sum, [signal]) => sum + signal, 0),
+    parts.reduce((sum, [, noise]) => sum + noise, 0),
+  ];
+}
+
+function tensorsOf(half: Tensor | readonly Tensor[]): readonly Tensor[] {
+  const tensors = half instanceof Tensor ? [half] : half;
+  checkKind(
+    Array.isArray(tensors) && tensors.length > 0 && tensors.every((x) => x instanceof Tensor),
+    label,
+    'halves',
+    'be tensors or lists of tensors',
+    tensors,
   );
-  const total = (k: 0 | 1): number => parts.reduce((sum, part) => sum + part[k], 0);
-  return [total(0), total(1)];
+  return tensors;
+}
+
+const shapesOf = (tensors: readonly Tensor[]): string =>
+  tensors.map(({ shape }) => `[${shape}]`).join(', ');
+
+/** g1 . g2 and |g1 - g2|^2 / 4 of one variable. */
+async function signalAndNoise(g1: Tensor, g2: Tensor): Promise<SignalAndNoise> {
+  const difference = tidy(() => mul(0.5, sub(g1, g2)));
+  try {
+    return await Promise.all([dotProduct(g1, g2), dotProduct(difference, difference)]);
+  } finally {
+    difference.dispose();
+  }
 }

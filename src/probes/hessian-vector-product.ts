@@ -12,66 +12,30 @@ import {
   sub,
   sum,
   tidy,
-  Variable,
   where,
   zerosLike,
   type Scalar,
   type Tensor,
+  type Variable,
 } from '@tensorflow/tfjs-core';
 import { check, show } from '../check.js';
-import { kindOf } from './kind-of.js';
+import {
+  checkObjective,
+  firstGradients,
+  gradientsOf,
+  withReasons,
+  type Loss,
+  type Objective,
+} from './loss.js';
+import { either } from './options.js';
 import { differentiable, gradients, savesUnrecorded } from './tape.js';
 
+const methods = ['doubleBackprop', 'finiteDifference'] as const;
+
 /** How a Hessian is multiplied with a vector. */
-export type HessianMethod = 'doubleBackprop' | 'finiteDifference';
+export type HessianMethod = (typeof methods)[number];
 
-/**
- * The loss as a function of variables that it reads: the same number whenever it is asked with the
- * same weights.
- */
-export type Loss = () => Scalar;
-
-export function checkLoss(label: string, loss: unknown, variables: unknown, method: unknown): void {
-  check(typeof loss === 'function', label, 'loss', 'be a function that gives a scalar', loss);
-  check(
-    Array.isArray(variables) && variables.length > 0,
-    label,
-    'variables',
-    'be an array of at least one tf.Variable',
-    variables,
-  );
-  (variables as readonly unknown[]).forEach((variable, i) => {
-    check(
-      variable instanceof Variable,
-      label,
-      `variables[${i}]`,
-      'be a tf.Variable',
-      kindOf(variable),
-    );
-    check(!variable.isDisposed, label, `variables[${i}]`, 'not be disposed', variable.name);
-    check(
-      variable.dtype === 'float32',
-      `${label}: variable ${show(variable.name)}`,
-      'dtype',
-      "be 'float32'",
-      variable.dtype,
-    );
-    check(
-      (variables as readonly unknown[]).indexOf(variable) === i,
-      label,
-      `variables[${i}]`,
-      'differ from those before it',
-      variable.name,
-    );
-  });
-  check(
-    method === 'doubleBackprop' || method === 'finiteDifference',
-    label,
-    'method',
-    "be 'doubleBackprop' or 'finiteDifference'",
-    method,
-  );
-}
+export const methodOption = either(...methods);
 
 /**
  * H v, H the Hessian of the loss with respect to the variables: a list of tensors in their shapes.
@@ -86,20 +50,20 @@ export function checkLoss(label: string, loss: unknown, variables: unknown, meth
  * The loss must give the same number for the same weights: no dropout, no new batch, no running
  * means that move.
  *
- * @param loss gives the loss, a scalar.
- * @param variables what it is a function of.
- * @param vectors one tensor of its shape for each variable.
- * @param method 'doubleBackprop' or 'finiteDifference'. Default 'doubleBackprop'.
- * @returns a tensor for each variable, to be disposed by the caller.
- * @throws for an operation that tfjs cannot differentiate once, or twice (by name), and for
- * arguments that do not fit.
- * @see Pearlmutter, Fast exact multiplication by the Hessian (Neural Computation 6, 1994), section
- * 3.
+ * @param loss - Gives the loss, a scalar.
+ * @param variables - What it is a function of.
+ * @param vectors - One tensor of its shape for each variable.
+ * @param method - 'doubleBackprop', the default, or 'finiteDifference'.
+ * @returns A tensor for each variable, to be disposed by the caller.
+ * @throws {Error} if tfjs cannot differentiate an operation once, or twice (by name), or the
+ *   arguments do not fit.
+ * @see {@link https://doi.org/10.1162/neco.1994.6.1.147 | Pearlmutter, Fast exact multiplication by
+ *   the Hessian, section 3}
  * @example
  * const w = tf.variable(tf.tensor1d([1, 2]));
  * const loss = () => tf.mul(0.5, tf.sum(tf.mul(tf.tensor1d([3, 5]), tf.square(w))));
  * const [product] = hessianVectorProduct(loss, [w], [tf.tensor1d([1, 1])]);
- * product.print();                 // [3, 5]
+ * await product.array(); // [3, 5]
  */
 export function hessianVectorProduct(
   loss: Loss,
@@ -108,7 +72,9 @@ export function hessianVectorProduct(
   method: HessianMethod = 'doubleBackprop',
 ): Tensor[] {
   const label = 'hessianVectorProduct';
-  checkLoss(label, loss, variables, method);
+  const objective = { label, loss, variables };
+  checkObjective(objective);
+  check(methodOption.accepts(method), label, 'method', methodOption.allowed, method);
   check(
     Array.isArray(vectors) && vectors.length === variables.length,
     label,
@@ -125,107 +91,73 @@ export function hessianVectorProduct(
       shape,
     ),
   );
-  return multiplyByHessian(label, loss, variables, vectors, method);
+  return multiplyByHessian(objective, vectors, method);
 }
 
-/**
- * {@link hessianVectorProduct} for arguments that were checked, with errors in the name of `label`.
- */
+/** {@link hessianVectorProduct} for arguments that were checked. */
 export const multiplyByHessian = (
-  label: string,
-  loss: Loss,
-  variables: readonly Variable[],
+  objective: Objective,
   vectors: readonly Tensor[],
   method: HessianMethod,
 ): Tensor[] =>
   method === 'doubleBackprop'
-    ? doubleBackprop(label, loss, variables, vectors)
-    : finiteDifference(label, loss, variables, vectors);
+    ? doubleBackprop(objective, vectors)
+    : finiteDifference(objective, vectors);
 
-/** The gradient, with zeros for variables on which the loss does not depend. */
-export function gradientsOf(label: string, loss: Loss, variables: readonly Variable[]): Tensor[] {
+/** What can be done where the loss has no second derivative. */
+const advice =
+  "ask for { method: 'finiteDifference' }, which needs first derivatives only, " +
+  'or write the loss without it';
+
+/** grad(grad(loss) . v). */
+function doubleBackprop(objective: Objective, vectors: readonly Tensor[]): Tensor[] {
+  const { label, variables } = objective;
+  const slope = (): Tensor => slopeAlong(objective, vectors);
   return tidy(() => {
-    const found = differentiable(() => firstGradients(label, loss, variables));
-    return variables.map((variable, i) => found[i] ?? zerosLike(variable));
-  });
-}
-
-/**
- * With `undefined` for variables on which the loss does not depend: on a tape, zeros would pass for
- * a result of theirs.
- */
-function firstGradients(
-  label: string,
-  loss: Loss,
-  variables: readonly Variable[],
-): (Tensor | undefined)[] {
-  const scalarLoss = (): Scalar => {
-    const value = loss();
-    check(value?.rank === 0, label, 'loss', 'give a scalar', value?.shape);
-    return value;
-  };
-  return explained(
-    (operation) =>
-      `${label}: the loss has no gradient, since tfjs has no derivative of ${operation}`,
-    (operation) =>
-      `${label}: the ${engine().backendName} backend cannot compute ${operation}, which the loss or its gradient uses; choose another backend`,
-    () => gradients(scalarLoss, variables),
-  );
-}
-
-function doubleBackprop(
-  label: string,
-  loss: Loss,
-  variables: readonly Variable[],
-  vectors: readonly Tensor[],
-): Tensor[] {
-  const option =
-    "ask for { method: 'finiteDifference' }, which needs first derivatives only, or write the loss without it";
-  const slope = (): Tensor => {
-    const parts = firstGradients(label, loss, variables).flatMap((gradient, i) =>
-      gradient ? [sum(mul(gradient, vectors[i]))] : [],
-    );
-    if (parts.length === 0)
-      throw new Error(
-        `${label}: the loss depends on none of the variables ${variables.map(({ name }) => show(name)).join(', ')}`,
-      );
-    if (savesUnrecorded()) {
-      throw new Error(
-        `${label}: a custom gradient in the loss saves a value that it computed, through which there is no second derivative; call tf.customGrad within the loss, or ${option}`,
-      );
-    }
-    return addN(parts);
-  };
-  return tidy(() => {
-    const products = explained(
-      (operation) =>
-        `${label}: tfjs has no derivative of ${operation}, which the gradient of the loss uses, so there is no second derivative; ${option}`,
-      (operation) =>
-        `${label}: the ${engine().backendName} backend cannot compute ${operation}, which the second derivative of the loss uses; choose another backend, or ${option}`,
-      () => differentiable(() => gradients(slope, variables)),
-    );
+    const products = withReasons(() => differentiable(() => gradients(slope, variables)), {
+      noDerivative: (operation) =>
+        `${label}: tfjs has no derivative of ${operation}, which the gradient of the loss uses, ` +
+        `so there is no second derivative; ${advice}`,
+      noKernel: (operation) =>
+        `${label}: the ${engine().backendName} backend cannot compute ${operation}, ` +
+        'which the second derivative of the loss uses; ' +
+        `choose another backend, or ${advice}`,
+    });
     return variables.map((variable, i) => products[i] ?? zerosLike(variable));
   });
 }
 
-function finiteDifference(
-  label: string,
-  loss: Loss,
-  variables: readonly Variable[],
-  vectors: readonly Tensor[],
-): Tensor[] {
-  return tidy(() => {
-    const [weightNorm, vectorNorm] = [variables, vectors].map((tensors) =>
-      norm(stack(tensors.map((x) => norm(x)))),
+/** grad(loss) . v, which is differentiated once more. */
+function slopeAlong(objective: Objective, vectors: readonly Tensor[]): Tensor {
+  const { label, variables } = objective;
+  const parts: Scalar[] = [];
+  firstGradients(objective).forEach((gradient, i) => {
+    if (gradient) parts.push(sum(mul(gradient, vectors[i])));
+  });
+  if (parts.length === 0) {
+    const names = variables.map(({ name }) => show(name)).join(', ');
+    throw new Error(`${label}: the loss depends on none of the variables ${names}`);
+  }
+  if (savesUnrecorded())
+    throw new Error(
+      `${label}: a custom gradient in the loss saves a value that it computed, ` +
+        'through which there is no second derivative; ' +
+        `call tf.customGrad within the loss, or ${advice}`,
     );
-    // Weights of zero give no scale, a vector of zero no direction.
-    const h = divNoNan(mul(1e-3, where(greater(weightNorm, 0), weightNorm, 1)), vectorNorm);
+  return addN(parts);
+}
+
+/** (grad(w + h v) - grad(w - h v)) / 2h. */
+function finiteDifference(objective: Objective, vectors: readonly Tensor[]): Tensor[] {
+  const { variables } = objective;
+  return tidy(() => {
+    const h = stepAlong(variables, vectors);
     const originals = variables.map((variable) => variable.clone());
     const gradientsAt = (distance: Tensor): Tensor[] => {
       variables.forEach((variable, i) =>
         variable.assign(add(originals[i], mul(distance, vectors[i])) as Variable),
       );
-      return gradientsOf(label, loss, variables);
+      return gradientsOf(objective);
     };
     try {
       const after = gradientsAt(h);
@@ -237,23 +169,11 @@ function finiteDifference(
   });
 }
 
-/**
- * Puts what can be done in place of tfjs's own error, where that says which operation has no
- * derivative or no kernel.
- */
-function explained<T>(
-  noDerivative: (operation: string) => string,
-  noKernel: (operation: string) => string,
-  f: () => T,
-): T {
-  try {
-    return f();
-  } catch (error) {
-    const text = error instanceof Error ? error.message : '';
-    const [, derivative] = /gradient function not found for (\w+)/.exec(text) ?? [];
-    const [, kernel] = /Kernel '(\w+)' not registered for backend/.exec(text) ?? [];
-    if (derivative) throw new Error(noDerivative(derivative), { cause: error });
-    if (kernel) throw new Error(noKernel(kernel), { cause: error });
-    throw error;
-  }
+/** h = 1e-3 |w| / |v|; weights of zero give no scale, a vector of zero no direction. */
+function stepAlong(variables: readonly Tensor[], vectors: readonly Tensor[]): Tensor {
+  const weightNorm = jointNorm(variables);
+  const scale = where(greater(weightNorm, 0), weightNorm, 1);
+  return divNoNan(mul(1e-3, scale), jointNorm(vectors));
 }
+
+const jointNorm = (tensors: readonly Tensor[]): Tensor => norm(stack(tensors.map((x) => norm(x))));

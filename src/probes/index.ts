@@ -13,17 +13,21 @@ export {
   type GradientPowers,
   type GradientSNR,
 } from './gradient-snr.js';
-export type { HessianMethod, Loss } from './hessian-vector-product.js';
+export type { HessianMethod } from './hessian-vector-product.js';
+export type { LayerLike, LayersModelLike, LayerWeight } from './layers-model.js';
+export type { Loss } from './loss.js';
 export type { MetricName } from './metrics.js';
+export type { Eigenvalue, EigenvalueOptions } from './power-iteration.js';
 export { preconditionedSharpness } from './preconditioned-sharpness.js';
-export {
-  ProbeRecorder,
-  type ProbeRecorderOptions,
-  type RecordedRun,
-  type RecordedStep,
-  type RecorderCallback,
-  type RecorderCallbackOptions,
-} from './probe-recorder.js';
+export { ProbeRecorder, type ProbeRecorderOptions } from './probe-recorder.js';
+export type {
+  RecordedNumbers,
+  RecordedReading,
+  RecordedRun,
+  RecordedStep,
+  RecordedVariable,
+} from './recorded-run.js';
+export type { RecorderCallback, RecorderCallbackOptions } from './recorder-callback.js';
 export {
   representationChange,
   type Forward,

@@ -4,6 +4,7 @@
  */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 
+/** The keyword arguments of a call, such as `training`. */
 type Kwargs = Readonly<Record<string, unknown>>;
 
 /** A weight of a layer: tfjs-layers wraps the variable. */
@@ -110,33 +111,27 @@ export const withoutActivation = (layer: LayerLike, inputs: Tensor[]): Tensor =>
  * Calls a layer as if some of its fields were others: a layer of the same kind, strides and padding
  * that has them.
  */
-const callAs = (layer: LayerLike, fields: PropertyDescriptorMap, inputs: Tensor[]): Tensor => {
+function callAs(layer: LayerLike, fields: PropertyDescriptorMap, inputs: Tensor[]): Tensor {
   // While a layer is watched, its own `call` is not that of its class.
   const { call } = Object.getPrototypeOf(layer) as LayerLike;
-  return listOf(
-    call.call(
-      Object.create(layer, fields) as LayerLike,
-      inputs.length === 1 ? inputs[0] : inputs,
-      {},
-    ),
-  )[0];
-};
+  const other = Object.create(layer, fields) as LayerLike;
+  const [output] = listOf(call.call(other, inputs.length === 1 ? inputs[0] : inputs, {}));
+  return output;
+}
 
 /** Undefined for layers that are not a linear map with one weight. */
 export function linearMapOf(layer: LayerLike): LinearMap | undefined {
   const kind = linearLayers[layer.getClassName()];
   const weight = kind && layer[kind];
   if (!weight) return undefined;
-  const apply = (inputs: Tensor, weights: Tensor): Tensor =>
-    callAs(
-      layer,
-      {
-        [kind]: { value: { read: () => weights } },
-        bias: { value: null },
-        useBias: { value: false },
-        activation: noActivation,
-      },
-      [inputs],
-    );
+  const apply = (inputs: Tensor, weights: Tensor): Tensor => {
+    const fields = {
+      [kind]: { value: { read: () => weights } },
+      bias: { value: null },
+      useBias: { value: false },
+      activation: noActivation,
+    };
+    return callAs(layer, fields, [inputs]);
+  };
   return { weights: weight.read() as Variable, apply };
 }

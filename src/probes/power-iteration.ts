@@ -1,5 +1,6 @@
 /** The largest eigenvalue of a symmetric operator of which only products with vectors are known. */
-import { check, checkCount, checkNumber } from '../check.js';
+import { check } from '../check.js';
+import { count, within, type Option } from '../schema.js';
 import { randomVector } from './random-vector.js';
 import { symmetricEigen } from './symmetric-eigen.js';
 
@@ -7,18 +8,29 @@ import { symmetricEigen } from './symmetric-eigen.js';
 export type EigenvalueOptions = {
   /**
    * The search ends where |H x - value x| is at most this part of the largest |eigenvalue| met, in
-   * (0, 1). The error of the value is of the order of the square of it. Default 1e-4; float32
-   * products are good to about 1e-6.
+   * (0, 1). The error of the value is of the order of the square of it; float32 products are good
+   * to about 1e-6.
+   *
+   * @defaultValue 1e-4
    */
   readonly tolerance?: number;
-  /** The most products with vectors, at least 1. Default 200. */
+  /**
+   * The most products with vectors, at least 1.
+   *
+   * @defaultValue 200
+   */
   readonly maxIterations?: number;
   /**
-   * Where to start: `vector` of an earlier result, for a search that ends sooner. Default: random
-   * numbers.
+   * Where to start: `vector` of an earlier result, for a search that ends sooner.
+   *
+   * @defaultValue Random numbers.
    */
   readonly start?: ArrayLike<number>;
-  /** Seed of the random numbers, a whole number. Default 0. */
+  /**
+   * Seed of the random numbers, a whole number.
+   *
+   * @defaultValue 0
+   */
   readonly seed?: number;
 };
 
@@ -34,7 +46,23 @@ export type Eigenvalue = {
   readonly vector: Float32Array;
 };
 
-export const eigenvalueOptionNames = ['tolerance', 'maxIterations', 'start', 'seed'] as const;
+/** The options with their defaults; there is none for `start`. */
+export type SearchSettings = Required<Omit<EigenvalueOptions, 'start'>> &
+  Pick<EigenvalueOptions, 'start'>;
+
+/** The options of a search that starts from random numbers. */
+export const searchSchema = {
+  tolerance: within('(0, 1)', 1e-4),
+  maxIterations: count(1, 200),
+  seed: count(0, 0),
+};
+
+/** A vector with as many numbers as the variables have. */
+export const startOption = (size: number): Option => ({
+  allowed: `have as many numbers as the variables, ${size}`,
+  accepts: (given) => (given as ArrayLike<number> | null)?.length === size,
+  describe: (given) => `${(given as ArrayLike<number> | null)?.length}`,
+});
 
 /** Vectors kept at a time, and how many of the best survive when they are too many. */
 const largestBasis = 40;
@@ -52,25 +80,8 @@ const randomShare = 0.1;
  */
 const leastIterations = 6;
 
-/** Throws for options that are out of range. */
-export function checkEigenvalueOptions(
-  label: string,
-  { tolerance, maxIterations, start, seed }: EigenvalueOptions,
-  size: number,
-): void {
-  if (tolerance !== undefined) checkNumber(label, 'tolerance', tolerance, '(0, 1)');
-  if (maxIterations !== undefined) checkCount(label, 'maxIterations', maxIterations, 1);
-  if (seed !== undefined) checkCount(label, 'seed', seed);
-  if (start === undefined) return;
-  check(
-    start.length === size,
-    label,
-    'start',
-    `have as many numbers as the variables, ${size}`,
-    start.length,
-  );
-  check(Number.isFinite(norm(start)), label, 'start', 'have finite numbers', 'others');
-}
+/** Gives the product of the operator with a vector, which it must not keep. */
+export type Multiply = (x: Float32Array) => Promise<ArrayLike<number>>;
 
 /**
  * The largest eigenvalue of a symmetric operator, by the Lanczos method.
@@ -80,15 +91,14 @@ export function checkEigenvalueOptions(
  * is made orthogonal to all others twice, so that rounding makes no false copies of eigenvalues;
  * all but the products is done in double. When the basis is full its best vectors go on alone
  * (thick restart: Wu and Simon, SIAM J. Matrix Anal. Appl. 22, 2000).
- *
- * @param multiply gives the product with a vector, which it must not keep.
  */
 export async function largestEigenvalue(
   label: string,
-  multiply: (x: Float32Array) => Promise<ArrayLike<number>>,
+  multiply: Multiply,
   size: number,
-  { tolerance = 1e-4, maxIterations = 200, start, seed = 0 }: EigenvalueOptions = {},
+  { tolerance, maxIterations, start, seed }: SearchSettings,
 ): Promise<Eigenvalue> {
+  if (start) check(Number.isFinite(norm(start)), label, 'start', 'have finite numbers', 'others');
   let basis: Float32Array[] = [];
   // The operator within the basis.
   let projected: number[][] = [];
@@ -108,8 +118,9 @@ export async function largestEigenvalue(
     scale = Math.max(scale, Math.abs(values[0]), Math.abs(values.at(-1)!));
     const residual = remainder * Math.abs(vectors[0].at(-1)!);
     // Below the rounding of float32 products no new direction is left.
-    const complete = basis.length === size || remainder <= 1e-7 * scale;
-    const converged = complete || (residual <= tolerance * scale && iterations >= leastIterations);
+    const isComplete = basis.length === size || remainder <= 1e-7 * scale;
+    const converged =
+      isComplete || (residual <= tolerance * scale && iterations >= leastIterations);
     if (converged || iterations >= maxIterations) {
       return {
         value: values[0],
@@ -120,13 +131,20 @@ export async function largestEigenvalue(
     }
     next = product.map((x) => x / remainder);
     if (basis.length >= largestBasis) {
-      basis = vectors
-        .slice(0, keptOfBasis)
-        .map((vector) => new Float32Array(combine(basis, vector)));
-      projected = basis.map((_, i) => basis.map((_, k) => (i === k ? values[i] : 0)));
+      basis = bestVectors(basis, vectors);
+      projected = diagonal(values.slice(0, keptOfBasis));
     }
   }
 }
+
+const bestVectors = (
+  basis: readonly Float32Array[],
+  vectors: readonly (readonly number[])[],
+): Float32Array[] =>
+  vectors.slice(0, keptOfBasis).map((vector) => new Float32Array(combine(basis, vector)));
+
+const diagonal = (values: readonly number[]): number[][] =>
+  values.map((value, i) => values.map((_, k) => (i === k ? value : 0)));
 
 export function norm(x: ArrayLike<number>): number {
   let sum = 0;

@@ -1,94 +1,63 @@
 /** A run's readings, kept in order of the steps: for files, for plots, and for comparing runs. */
-import { check, checkCount, checkNames, checkNumber, show } from '../check.js';
+import { check, checkCount, show } from '../check.js';
+import { getOrMake } from '../get-or-make.js';
 import { mapValues } from '../map-values.js';
+import { parseOptions } from '../schema.js';
 import { drawFigure, type FigureOptions, type PlotLibrary } from './figure.js';
-import { kindOf } from './kind-of.js';
-import { instabilityThreshold, type InstabilityKind } from './thresholds.js';
-
-/** What a probe read of one variable: numbers, or lists with one number for each neuron. */
-export type RecordedVariable = Readonly<Record<string, number | readonly number[]>>;
-
-/** What `UpdateProbe.read()` gives for a step, or a probe of your own. */
-export type RecordedReading = {
-  readonly step: number;
-  readonly clipCoefficient?: number;
-  readonly variables: Readonly<Record<string, object>>;
-};
-
-/** Numbers of the whole run at a step; any other name is welcome too. */
-export type RecordedNumbers = {
-  readonly loss?: number;
-  readonly learningRate?: number;
-  /** For Adam the preconditioned one. */
-  readonly sharpness?: number;
-  readonly [name: string]: number | undefined;
-};
-
-/** All that is known of one step. */
-export type RecordedStep = {
-  readonly step: number;
-  /** loss, learningRate, sharpness, clipCoefficient and others. */
-  readonly values: Readonly<Record<string, number>>;
-  readonly variables: Readonly<Record<string, RecordedVariable>>;
-};
-
-/** A recorder as plain JSON, in which NaN and the infinities are texts. */
-export type RecordedRun = {
-  readonly format: 'tfjs-warmup-run';
-  readonly version: 1;
-  readonly name: string;
-  readonly kind: InstabilityKind;
-  readonly beta: number;
-  readonly steps: readonly unknown[];
-};
+import {
+  csvOf,
+  decodeStep,
+  encodeStep,
+  type RecordedNumbers,
+  type RecordedReading,
+  type RecordedRun,
+  type RecordedStep,
+  type RecordedVariable,
+} from './recorded-run.js';
+import {
+  recorderCallback,
+  type RecorderCallback,
+  type RecorderCallbackOptions,
+} from './recorder-callback.js';
+import { instabilityThreshold, kindSchema, type InstabilityKind } from './thresholds.js';
 
 /** Options of {@link ProbeRecorder}. */
 export type ProbeRecorderOptions = {
-  /** Stands above the figure. Default: none. */
+  /**
+   * Stands above the figure.
+   *
+   * @defaultValue '' (no title)
+   */
   readonly name?: string;
   /**
-   * Whose line of instability is drawn over the sharpness: 'gd', 'momentum' or 'adam'. Default
-   * 'gd'.
+   * Whose line of instability is drawn over the sharpness.
+   *
+   * @defaultValue 'gd'
    */
   readonly kind?: InstabilityKind;
-  /** Momentum or Adam's beta1, for that line, in [0, 1). Default 0.9. */
+  /**
+   * Momentum or Adam's beta1, for that line, in [0, 1).
+   *
+   * @defaultValue 0.9
+   */
   readonly beta?: number;
-};
-
-/** Options of {@link ProbeRecorder.callback}. */
-export type RecorderCallbackOptions = {
-  /** An `UpdateProbe`, whose readings are to be collected. Default: none. */
-  readonly probe?: { read(): Promise<readonly RecordedReading[]> };
-  /**
-   * The optimizer that trains: its step count and learning rate are recorded. Default: steps are
-   * counted from 0.
-   */
-  readonly optimizer?: { readonly iterations: number; readonly currentLearningRate?: number };
-  /**
-   * Batches between two readings of the probe, at least 1; no more than the probe keeps. Default
-   * 50.
-   */
-  readonly readEvery?: number;
-  /**
-   * True to record the loss of every batch, for which tfjs-layers waits for the device after each.
-   * Default false: the mean loss of each epoch.
-   */
-  readonly batchLoss?: boolean;
-};
-
-type Logs = Readonly<Record<string, unknown>> | undefined;
-
-/** What `callbacks` of `model.fit` takes. */
-export type RecorderCallback = {
-  readonly onBatchBegin: (batch: number, logs?: Logs) => Promise<void>;
-  readonly onBatchEnd?: (batch: number, logs?: Logs) => Promise<void>;
-  readonly onEpochEnd: (epoch: number, logs?: Logs) => Promise<void>;
 };
 
 type MutableStep = {
   step: number;
   values: Record<string, number>;
-  variables: Record<string, Record<string, number | readonly number[]>>;
+  variables: Record<string, RecordedVariable>;
+};
+
+const label = 'ProbeRecorder';
+
+const schema = {
+  name: {
+    default: '',
+    allowed: 'be a text',
+    accepts: (given: unknown) => typeof given === 'string',
+  },
+  ...kindSchema,
 };
 
 /**
@@ -99,40 +68,34 @@ type MutableStep = {
  * A recorder holds numbers only, no tensors, and may be fed in any order; what is said twice of a
  * step is replaced.
  *
- * @throws for an option that is unknown or out of range, and for readings without a step.
+ * @param options - Its name, and whose threshold is drawn.
+ * @throws {Error} if an option is unknown or out of range.
  * @example
  * const probe = new UpdateProbe({ every: 10 });
  * const optimizer = new AdamW({ learningRate: 1e-3, probe });
  * const recorder = new ProbeRecorder({ name: 'AdamW', kind: 'adam' });
- * for (let step = 0; step < 1000; step++) {
+ * for (let step = 0; step < 100; step++) {
+ *   recorder.log(step, { learningRate: optimizer.currentLearningRate });
  *   const cost = optimizer.minimize(loss, true);
- *   if (step % 10 === 0) recorder.log(step, { loss: (await cost.data())[0], learningRate: optimizer.currentLearningRate });
+ *   if (step % 10 === 0) recorder.log(step, { loss: (await cost.data())[0] });
  *   cost.dispose();
  * }
  * recorder.add(await probe.read());
- * console.log(recorder.toCSV());
+ * recorder.series('loss').length; // 10
+ * recorder.toCSV().startsWith('step,loss,learningRate,clipCoefficient,'); // true
  */
 export class ProbeRecorder {
+  /** Stands above the figure. */
   readonly name: string;
   readonly #kind: InstabilityKind;
   readonly #beta: number;
   readonly #steps = new Map<number, MutableStep>();
 
   constructor(options: ProbeRecorderOptions = {}) {
-    checkNames('ProbeRecorder', options, ['name', 'kind', 'beta']);
-    const { name = '', kind = 'gd', beta = 0.9 } = options;
-    check(typeof name === 'string', 'ProbeRecorder', 'name', 'be a text', name);
-    check(
-      ['gd', 'momentum', 'adam'].includes(kind),
-      'ProbeRecorder',
-      'kind',
-      "be 'gd', 'momentum' or 'adam'",
-      kind,
-    );
-    checkNumber('ProbeRecorder', 'beta', beta, '[0, 1)');
-    this.name = name;
-    this.#kind = kind;
-    this.#beta = beta;
+    const settings = parseOptions(label, schema, options) as Required<ProbeRecorderOptions>;
+    this.name = settings.name;
+    this.#kind = settings.kind;
+    this.#beta = settings.beta;
   }
 
   /** All steps of which something is known, in order. */
@@ -140,29 +103,23 @@ export class ProbeRecorder {
     return [...this.#steps.values()].sort((a, b) => a.step - b.step);
   }
 
+  /** The names of all variables that were read, in the order of their first appearance. */
+  get variables(): string[] {
+    return [...new Set(this.steps.flatMap(({ variables }) => Object.keys(variables)))];
+  }
+
   /**
    * Adds the readings of a probe.
    *
-   * @example recorder.add(await probe.read());
+   * @param readings - What `probe.read()` gave.
+   * @returns This recorder.
+   * @throws {Error} if a reading has no step or no variables; nothing is added then.
+   * @example
+   * recorder.add(await probe.read());
    */
   add(readings: readonly RecordedReading[]): this {
-    check(
-      Array.isArray(readings),
-      'ProbeRecorder',
-      'readings',
-      'be what probe.read() gave',
-      readings,
-    );
-    for (const { step, variables } of readings) {
-      checkCount('ProbeRecorder', 'step', step);
-      check(
-        typeof variables === 'object' && variables !== null,
-        'ProbeRecorder',
-        `the variables of step ${step}`,
-        'be an object',
-        variables,
-      );
-    }
+    check(Array.isArray(readings), label, 'readings', 'be what probe.read() gave', readings);
+    readings.forEach(checkReading);
     for (const { step, clipCoefficient, variables } of readings) {
       const known = this.#at(step);
       if (clipCoefficient !== undefined) known.values.clipCoefficient = clipCoefficient;
@@ -175,59 +132,46 @@ export class ProbeRecorder {
   /**
    * Adds numbers of the whole run at a step: loss, learningRate, sharpness or any others.
    *
-   * @throws for a value that is not a number, and for the name 'step'; NaN and Infinity are numbers
-   * and are kept.
-   * @example recorder.log(100, { loss: 0.31, learningRate: 1e-3, validationLoss: 0.4 });
+   * @param step - The optimizer's step, from 0.
+   * @param numbers - By name; NaN and Infinity are numbers and are kept.
+   * @returns This recorder.
+   * @throws {Error} if a value is not a number, or its name is 'step'; nothing is added then.
+   * @example
+   * recorder.log(100, { loss: 0.31, learningRate: 1e-3, validationLoss: 0.4 });
+   * recorder.series('validationLoss'); // [{ x: 100, y: 0.4 }]
    */
   log(step: number, numbers: RecordedNumbers): this {
-    checkCount('ProbeRecorder', 'step', step);
+    checkCount(label, 'step', step);
     const known = Object.entries(numbers).filter(([, value]) => value !== undefined);
-    for (const [name, value] of known) {
-      check(
-        name !== 'step',
-        'ProbeRecorder',
-        "a number's name",
-        "not be 'step', which is the first argument of log",
-        name,
-      );
-      check(
-        typeof value === 'number',
-        'ProbeRecorder',
-        `${name} at step ${step}`,
-        'be a number',
-        value,
-      );
-    }
+    for (const [name, value] of known) checkValue(step, name, value);
     Object.assign(this.#at(step).values, Object.fromEntries(known));
     return this;
   }
 
-  /** The names of all variables that were read, in the order of their first appearance. */
-  get variables(): string[] {
-    return [...new Set(this.steps.flatMap(({ variables }) => Object.keys(variables)))];
-  }
-
   /**
    * One curve as points { x: step, y: value }, as tfjs-vis and most plot libraries take them; steps
-   * without it are left out. 'threshold' is the sharpness at which training becomes unstable at the
-   * step's learning rate.
+   * without it are left out.
    *
-   * @param name of a number of the run, or with `variable` of a metric of that variable.
-   * @example tfvis.render.linechart(surface, { values: [recorder.series('loss')], series: ['loss'] });
+   * @param name - Of a number of the run, or with `variable` of a metric of that variable.
+   *   'threshold' is the sharpness at which training becomes unstable at the step's learning rate.
+   * @param variable - The name of a variable.
+   * @returns The points, in order of the steps.
+   * @example
+   * const values = [recorder.series('loss')];
+   * tfvis.render.linechart(surface, { values, series: ['loss'] });
    */
   series(name: string, variable?: string): { x: number; y: number }[] {
-    return this.steps.flatMap(({ step, values, variables }) => {
-      const value =
-        variable !== undefined
-          ? variables[variable]?.[name]
-          : name === 'threshold'
-            ? this.#threshold(values.learningRate)
-            : values[name];
-      return typeof value === 'number' ? [{ x: step, y: value }] : [];
+    return this.steps.flatMap((recorded) => {
+      const y = this.#valueAt(recorded, name, variable);
+      return typeof y === 'number' ? [{ x: recorded.step, y }] : [];
     });
   }
 
-  /** Plain JSON, also by `JSON.stringify(recorder)`; NaN and the infinities become texts. */
+  /**
+   * Plain JSON, also by `JSON.stringify(recorder)`; NaN and the infinities become texts.
+   *
+   * @returns All that is recorded.
+   */
   toJSON(): RecordedRun {
     return {
       format: 'tfjs-warmup-run',
@@ -235,55 +179,44 @@ export class ProbeRecorder {
       name: this.name,
       kind: this.#kind,
       beta: this.#beta,
-      steps: this.steps.map((step) => encode(step)),
+      steps: this.steps.map(encodeStep),
     };
   }
 
   /**
    * A recorder from what `toJSON` gave.
    *
-   * @throws for anything else.
-   * @example const recorder = ProbeRecorder.fromJSON(JSON.parse(text));
+   * @param run - Plain JSON.
+   * @returns A recorder with the same steps.
+   * @throws {Error} if `run` is anything else.
+   * @example
+   * const recorder = ProbeRecorder.fromJSON(JSON.parse(text));
+   * recorder.series('loss'); // [{ x: 0, y: 1 }]
    */
   static fromJSON(run: RecordedRun): ProbeRecorder {
     if (run?.format !== 'tfjs-warmup-run' || run.version !== 1)
       throw new Error(
-        `ProbeRecorder: run must be what toJSON gave, of version 1, got ${show(run?.format)}, version ${show(run?.version)}`,
+        `${label}: run must be what toJSON gave, of version 1, ` +
+          `got ${show(run?.format)}, version ${show(run?.version)}`,
       );
     const { name, kind, beta } = run;
-    check(Array.isArray(run.steps), 'ProbeRecorder', "run's steps", 'be a list', run.steps);
+    check(Array.isArray(run.steps), label, "run's steps", 'be a list', run.steps);
     const recorder = new ProbeRecorder({ name, kind, beta });
-    for (const { step, values, variables } of run.steps.map(decode) as RecordedStep[])
+    for (const { step, values, variables } of run.steps.map(decodeStep))
       recorder.log(step, values).add([{ step, variables }]);
     return recorder;
   }
 
   /**
-   * Comma-separated values (RFC 4180): a line for each step; columns step, then the numbers of the
-   * run, then `<variable> <metric>`. What is not known is empty; lists with a number for each
-   * neuron are only in the JSON.
+   * Comma-separated values, a line for each step; columns step, then the numbers of the run, then
+   * `<variable> <metric>`. What is not known is empty; lists with a number for each neuron are only
+   * in the JSON.
+   *
+   * @returns The text of a file.
+   * @see {@link https://www.rfc-editor.org/rfc/rfc4180 | RFC 4180}
    */
   toCSV(): string {
-    const { steps } = this;
-    const rows = steps.map(({ step, values, variables }) => {
-      const metrics = Object.entries(variables).flatMap(([name, metrics]) =>
-        Object.entries(metrics).map(([metric, value]) => [`${name} ${metric}`, value] as const),
-      );
-      return new Map<string, unknown>([
-        ['step', step],
-        ...Object.entries(values),
-        ...metrics.filter(([, value]) => typeof value === 'number'),
-      ]);
-    });
-    const known = new Set(rows.flatMap((row) => [...row.keys()]));
-    const first = ['step', 'loss', 'learningRate', 'sharpness', 'clipCoefficient'].filter(
-      (name) => name === 'step' || known.delete(name),
-    );
-    known.delete('step');
-    const columns = [...first, ...known];
-    return [columns, ...rows.map((row) => columns.map((column) => row.get(column) ?? ''))]
-      .map((row) => `${row.map(quoted).join(',')}\r\n`)
-      .join('');
+    return csvOf(this.steps);
   }
 
   /**
@@ -291,15 +224,15 @@ export class ProbeRecorder {
    * are known, one below the other in one SVG element; its `outerHTML` is an SVG file. The plot
    * library is handed in, so that only who draws installs it.
    *
-   * @param Plot Observable Plot: `import * as Plot from '@observablehq/plot'`.
-   * @param options `document` (default: that of the browser; in Node of linkedom or jsdom), `width`
-   * in pixels (640),
-   *   `panelHeight` (180), `variables` (default all) to draw some only.
-   * @throws where nothing is known yet, or there is no document.
+   * @param Plot - Observable Plot: `import * as Plot from '@observablehq/plot'`.
+   * @param options - The document, the size, and the variables to draw.
+   * @returns The SVG element.
+   * @throws {Error} if nothing is known yet, there is no document, or an option is unknown or out of
+   *   range.
    * @example
    * document.body.append(recorder.figure(Plot));
    *
-   * const { document } = parseHTML('<html></html>');   // linkedom
+   * const { document } = parseHTML('<html></html>'); // linkedom, outside of a browser
    * await writeFile('run.svg', recorder.figure(Plot, { document }).outerHTML);
    */
   figure(Plot: PlotLibrary, options: FigureOptions = {}): SVGElement {
@@ -308,102 +241,59 @@ export class ProbeRecorder {
 
   /**
    * A callback for `model.fit` of tfjs-layers. It reads the learning rate before each batch and the
-   * probe now and then;
-   * the loss it takes at the end of each epoch, where tfjs has it anyway, so that no batch waits
-   * for the device.
+   * probe now and then; the loss it takes at the end of each epoch, where tfjs has it anyway, so
+   * that no batch waits for the device.
    *
-   * @throws for an option that is unknown or out of range.
+   * @param options - What to record, and how often.
+   * @returns What `callbacks` takes.
+   * @throws {Error} if an option is unknown or out of range.
    * @example
-   * await model.fit(xs, ys, { epochs: 5, callbacks: recorder.callback({ probe, optimizer }) });
+   * const callbacks = recorder.callback({ probe, optimizer });
+   * await model.fit(xs, ys, { epochs: 5, callbacks });
    */
   callback(options: RecorderCallbackOptions = {}): RecorderCallback {
-    checkNames('ProbeRecorder.callback', options, ['probe', 'optimizer', 'readEvery', 'batchLoss']);
-    const { probe, optimizer, readEvery = 50, batchLoss = false } = options;
-    checkCount('ProbeRecorder.callback', 'readEvery', readEvery, 1);
-    check(
-      probe === undefined || typeof probe?.read === 'function',
-      'ProbeRecorder.callback',
-      'probe',
-      'be an UpdateProbe',
-      kindOf(probe),
-    );
-    check(
-      optimizer === undefined || typeof optimizer?.iterations === 'number',
-      'ProbeRecorder.callback',
-      'optimizer',
-      'be the optimizer that trains',
-      kindOf(optimizer),
-    );
-    let batches = 0;
-    const nextStep = (): number => optimizer?.iterations ?? batches;
-    const read = async (): Promise<void> => {
-      if (probe) this.add(await probe.read());
-    };
-    const logLosses = (logs: Logs, names: (name: string) => boolean): void => {
-      const losses = Object.entries(logs ?? {}).filter(
-        (entry): entry is [string, number] => typeof entry[1] === 'number' && names(entry[0]),
-      );
-      this.log(Math.max(0, nextStep() - 1), Object.fromEntries(losses));
-    };
-    return {
-      onBatchBegin: async () => {
-        const rate = optimizer?.currentLearningRate;
-        if (rate !== undefined) this.log(nextStep(), { learningRate: rate });
-        if (batches > 0 && batches % readEvery === 0) await read();
-        batches++;
-      },
-      ...(batchLoss
-        ? {
-            onBatchEnd: async (_, logs) =>
-              logLosses(logs, (name) => name !== 'batch' && name !== 'size'),
-          }
-        : {}),
-      onEpochEnd: async (_, logs) => {
-        logLosses(logs, (name) => !batchLoss || name.startsWith('val_'));
-        await read();
-      },
-    };
+    return recorderCallback(this, options);
   }
 
   #at(step: number): MutableStep {
-    const known = this.#steps.get(step) ?? { step, values: {}, variables: {} };
-    this.#steps.set(step, known);
-    return known;
+    return getOrMake(this.#steps, step, () => ({ step, values: {}, variables: {} }));
+  }
+
+  #valueAt({ values, variables }: RecordedStep, name: string, variable?: string): unknown {
+    if (variable !== undefined) return variables[variable]?.[name];
+    return name === 'threshold' ? this.#threshold(values.learningRate) : values[name];
   }
 
   #threshold(learningRate: number | undefined): number | undefined {
-    return learningRate === undefined || !(learningRate > 0)
-      ? undefined
-      : instabilityThreshold({ learningRate, kind: this.#kind, beta: this.#beta });
+    if (learningRate === undefined || !(learningRate > 0)) return undefined;
+    return instabilityThreshold({ learningRate, kind: this.#kind, beta: this.#beta });
   }
+}
+
+function checkReading({ step, variables }: RecordedReading): void {
+  checkCount(label, 'step', step);
+  check(
+    typeof variables === 'object' && variables !== null,
+    label,
+    `the variables of step ${step}`,
+    'be an object',
+    variables,
+  );
+}
+
+function checkValue(step: number, name: string, value: unknown): void {
+  check(
+    name !== 'step',
+    label,
+    "a number's name",
+    "not be 'step', which is the first argument of log",
+    name,
+  );
+  check(typeof value === 'number', label, `${name} at step ${step}`, 'be a number', value);
 }
 
 /** JSON would make objects of typed arrays. */
 const withPlainLists = (metrics: object): RecordedVariable =>
-  mapValues({ ...metrics }, (value: unknown) =>
-    ArrayBuffer.isView(value)
-      ? Array.from(value as Float32Array)
-      : (value as number | readonly number[]),
+  mapValues(metrics as RecordedVariable, (value) =>
+    ArrayBuffer.isView(value) ? Array.from(value as unknown as Float32Array) : value,
   );
-
-/** JSON has no other form for these. */
-const texts = new Map([NaN, Infinity, -Infinity].map((value) => [`${value}`, value]));
-
-const mapLeaves = (value: unknown, map: (leaf: unknown) => unknown): unknown =>
-  Array.isArray(value)
-    ? value.map((item) => mapLeaves(item, map))
-    : typeof value === 'object' && value !== null
-      ? mapValues(value as Readonly<Record<string, unknown>>, (item) => mapLeaves(item, map))
-      : map(value);
-
-const encode = (step: RecordedStep): unknown =>
-  mapLeaves(step, (leaf) =>
-    typeof leaf === 'number' && !Number.isFinite(leaf) ? `${leaf}` : leaf,
-  );
-const decode = (step: unknown): unknown =>
-  mapLeaves(step, (leaf) => (typeof leaf === 'string' ? (texts.get(leaf) ?? leaf) : leaf));
-
-const quoted = (cell: unknown): string => {
-  const text = `${cell as string | number}`;
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-};

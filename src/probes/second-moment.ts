@@ -1,99 +1,132 @@
 /** The preconditioner of Adam's next step, from an optimizer's state. */
-import type { Variable } from '@tensorflow/tfjs-core';
+import { dispose, type Variable } from '@tensorflow/tfjs-core';
+import { show } from '../check.js';
 import type { FusedOptimizer } from '../optimizers/optimizer.js';
+import { adamRoles } from '../rules/adamw.js';
 import { biasCorrection } from '../rules/bias-correction.js';
 import { flatten, sizeOf } from './flat.js';
-import { gradientsOf, type Loss } from './hessian-vector-product.js';
+import { gradientsOf, type Objective } from './loss.js';
 import { norm } from './power-iteration.js';
 
-type Options = {
+/** Hyperparameters of AdamW and its relatives. */
+type AdamSettings = {
   readonly beta1: number;
   readonly beta2: number;
   readonly epsilon: number;
   readonly clipNorm?: number;
+  /** GI-Adam's: how its second moment begins. */
   readonly initialScale?: number;
   readonly initialization?: 'gradient' | 'firstNonZeroGradient' | 'random';
 };
 
+/** What an optimizer keeps of a variable before its next step. */
+type Moment = {
+  /** Updates so far. */
+  readonly count: number;
+  /** v, a number for each weight; undefined before the first step, where it is 0. */
+  readonly secondMoment: ArrayLike<number> | undefined;
+};
+
 /**
  * P = (1 - beta1^t) (sqrt(v_t / (1 - beta2^t)) + epsilon) of the step that comes next, one number
- * for each weight: v_t has
- * the present gradient in it, and t is the number of that step, from 1.
+ * for each weight: v_t has the present gradient in it, and t is the number of that step, from 1.
  */
 export async function nextPreconditioner(
-  label: string,
+  objective: Objective,
   optimizer: FusedOptimizer,
-  loss: Loss,
-  variables: readonly Variable[],
 ): Promise<Float64Array> {
-  // The options are protected only against users.
-  const options = optimizer['options'] as unknown as Options;
-  if (![options.beta1, options.beta2, options.epsilon].every(Number.isFinite)) {
-    const { className } = optimizer.constructor as { className?: string };
-    throw new Error(
-      `${label}: ${className ?? 'this optimizer'} keeps no second moment of the gradient as Adam does; use sharpness(), whose threshold fits an optimizer without one`,
-    );
-  }
-  const gradient = await flatten(gradientsOf(label, loss, variables));
-  const scale = clipCoefficient(gradient, options.clipNorm);
-  const states = await statesOf(optimizer, variables);
+  const { label, variables } = objective;
+  const settings = adamSettingsOf(label, optimizer);
+  const gradient = await flatten(gradientsOf(objective));
+  const scale = clipCoefficient(gradient, settings.clipNorm);
+  const moments = await Promise.all(variables.map((variable) => momentOf(optimizer, variable)));
   const preconditioner = new Float64Array(sizeOf(variables));
   let offset = 0;
   variables.forEach(({ name, size }, i) => {
-    const { count, v } = states[i];
-    if (count === 0 && options.initialization === 'random') {
-      throw new Error(
-        `${label}: variable '${name}' has had no step yet, and its second moment starts at random numbers; measure after the first step`,
-      );
-    }
-    const t = count + 1;
-    const [first, second] = [biasCorrection(options.beta1, t), biasCorrection(options.beta2, t)];
-    for (let k = 0; k < size; k++) {
-      const square = (scale * gradient[offset + k]) ** 2;
-      const before = startsAtGradient(options, count, v?.[k] ?? 0)
-        ? options.initialScale! * square
-        : (v?.[k] ?? 0);
-      const next = options.beta2 * before + (1 - options.beta2) * square;
-      preconditioner[offset + k] = first * (Math.sqrt(next / second) + options.epsilon);
-    }
+    checkStart(label, name, moments[i], settings);
+    const squares = Float64Array.from(
+      gradient.subarray(offset, offset + size),
+      (g) => (scale * g) ** 2,
+    );
+    preconditioner.set(preconditionerOf(squares, moments[i], settings), offset);
     offset += size;
   });
-  const zero = preconditioner.indexOf(0);
-  if (zero >= 0)
-    throw new Error(
-      `${label}: the preconditioner is 0 at weight ${zero} of the variables, which has no gradient; give the optimizer an epsilon above 0`,
-    );
+  checkPositive(label, preconditioner);
   return preconditioner;
 }
 
-/** True where GI-Adam's second moment begins with this very gradient. */
-const startsAtGradient = (
-  { initialScale, initialization }: Options,
-  count: number,
-  v: number,
-): boolean =>
-  initialScale !== undefined && (initialization === 'firstNonZeroGradient' ? v === 0 : count === 0);
+function adamSettingsOf(label: string, optimizer: FusedOptimizer): AdamSettings {
+  const settings = optimizer.hyperparameters as AdamSettings;
+  if ([settings.beta1, settings.beta2, settings.epsilon].every(Number.isFinite)) return settings;
+  const { className = 'this optimizer' } = optimizer.constructor as { className?: string };
+  throw new Error(
+    `${label}: ${className} keeps no second moment of the gradient as Adam does; ` +
+      'use sharpness(), whose threshold fits an optimizer without one',
+  );
+}
 
 function clipCoefficient(gradient: Float32Array, clipNorm: number | undefined): number {
   const length = norm(gradient);
   return clipNorm === undefined || length <= clipNorm ? 1 : clipNorm / length;
 }
 
-/** The updates that each variable has had, and its second moment, if there is one yet. */
-async function statesOf(
-  optimizer: FusedOptimizer,
-  variables: readonly Variable[],
-): Promise<{ count: number; v?: ArrayLike<number> }[]> {
-  const weights = await optimizer.getWeights();
+async function momentOf(optimizer: FusedOptimizer, variable: Variable): Promise<Moment> {
+  const state = optimizer.readState(variable);
+  if (!state) return { count: 0, secondMoment: undefined };
+  const { count, slots } = state;
   try {
-    const named = new Map(weights.map(({ name, tensor }) => [name, tensor]));
-    return await Promise.all(
-      variables.map(async ({ name }) => {
-        const [count, v] = [named.get(`${name}/count`), named.get(`${name}/v`)];
-        return { count: count ? (await count.data())[0] : 0, v: await v?.data() };
-      }),
-    );
+    return { count, secondMoment: await slots[adamRoles.secondMoment]?.data() };
   } finally {
-    for (const { tensor } of weights) tensor.dispose();
+    dispose(slots);
   }
+}
+
+function checkStart(
+  label: string,
+  name: string,
+  { count }: Moment,
+  { initialization }: AdamSettings,
+): void {
+  if (count === 0 && initialization === 'random')
+    throw new Error(
+      `${label}: variable ${show(name)} has had no step yet, ` +
+        'and its second moment starts at random numbers; measure after the first step',
+    );
+}
+
+/** P of one variable, from the squares of its gradient. */
+function preconditionerOf(
+  squares: Float64Array,
+  { count, secondMoment }: Moment,
+  settings: AdamSettings,
+): Float64Array {
+  const { beta1, beta2, epsilon } = settings;
+  const t = count + 1;
+  const [first, second] = [biasCorrection(beta1, t), biasCorrection(beta2, t)];
+  return squares.map((square, k) => {
+    const before = momentBefore(square, secondMoment?.[k] ?? 0, count, settings);
+    const next = beta2 * before + (1 - beta2) * square;
+    return first * (Math.sqrt(next / second) + epsilon);
+  });
+}
+
+/** The v that the step takes up; GI-Adam's may begin with this very gradient. */
+function momentBefore(
+  square: number,
+  v: number,
+  count: number,
+  { initialScale, initialization }: AdamSettings,
+): number {
+  if (initialScale === undefined) return v;
+  const isFirst = initialization === 'firstNonZeroGradient' ? v === 0 : count === 0;
+  return isFirst ? initialScale * square : v;
+}
+
+function checkPositive(label: string, preconditioner: Float64Array): void {
+  const zero = preconditioner.indexOf(0);
+  if (zero >= 0)
+    throw new Error(
+      `${label}: the preconditioner is 0 at weight ${zero} of the variables, ` +
+        'which has no gradient; give the optimizer an epsilon above 0',
+    );
 }

@@ -11,16 +11,18 @@ import { dotProduct } from './sums.js';
  * an orthogonal n x n matrix. Kernels of convolutions are taken as matrices [h * w * in, out].
  * Weights of zero have a stable rank of 0.
  *
- * @param weights a tensor or variable of rank 2 or more; the last axis is the output.
- * @param options `tolerance` (default 1e-5), `maxIterations` (200), `seed` (0), as of
- * `spectralNorm`.
- * @throws for weights of rank 0 or 1, of another dtype than float32, or not finite, and for options
- * out of range.
- * @see Rudelson and Vershynin, Sampling from large matrices (arXiv math/0503442), section 1, where
- * it is the numerical
- *   rank; its use for warmup: Kosson, Messmer, Jaggi (arXiv 2410.23922).
+ * @param weights - A tensor or variable of rank 2 or more; the last axis is the output.
+ * @param options - How to search for the spectral norm.
+ * @returns The stable rank.
+ * @throws {Error} if the weights are of rank 0 or 1, of another dtype than float32, or not finite,
+ *   or an option is unknown or out of range.
+ * @see {@link https://arxiv.org/abs/math/0503442 | Rudelson and Vershynin, Sampling from large
+ *   matrices, section 1}, where it is the numerical rank
+ * @see {@link https://arxiv.org/abs/2410.23922 | Kosson, Messmer and Jaggi, Analyzing and reducing
+ *   the need for learning rate warmup}, for its use in warmup
  * @example
- * await stableRank(tf.eye(8));   // 8
+ * const rank = await stableRank(tf.eye(8));
+ * rank.toFixed(4); // '8.0000'
  */
 export async function stableRank(
   weights: Tensor,

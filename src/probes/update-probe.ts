@@ -3,35 +3,47 @@
  * update: the weights before and after are both at hand there, so nothing is copied and nothing is
  * read back until somebody asks.
  */
-import { check, checkCount, checkNames, checkNumber } from '../check.js';
-import { getOrMake } from '../get-or-make.js';
+import { check } from '../check.js';
+import type { Expression } from '../compiler/expression.js';
 import type { UpdateValues } from '../compiler/program.js';
 import type { Reading } from '../executors/executor.js';
+import { getOrMake } from '../get-or-make.js';
 import type { Probe, ProbedVariable } from '../optimizers/probe.js';
-import {
-  metricNames,
-  metrics,
-  SignalAverages,
-  sumsFor,
-  type MetricName,
-  type Sums,
-} from './metrics.js';
+import { count, parseOptions, variableNames, within } from '../schema.js';
+import { metricNames, metrics, sumsFor, type MetricName } from './metrics.js';
+import { SignalAverages, type ReadSums, type VariableAtStep } from './signal-averages.js';
 
+/** Options of {@link UpdateProbe}. */
 export type UpdateProbeOptions = {
   /**
-   * What to read. Default: updateNorm, relativeUpdate, angularUpdate, weightNorm and gradientNorm.
+   * What to read.
+   *
+   * @defaultValue ['updateNorm', 'relativeUpdate', 'angularUpdate', 'weightNorm', 'gradientNorm']
    */
   readonly metrics?: readonly MetricName[];
   /**
    * Reads every n-th step, from step 0 on; on other steps the very kernels run that run without a
-   * probe. Default 1.
+   * probe.
+   *
+   * @defaultValue 1
    */
   readonly every?: number;
-  /** Names of the variables to read. Default: all. */
+  /**
+   * Names of the variables to read.
+   *
+   * @defaultValue All variables.
+   */
   readonly variables?: readonly string[];
-  /** Samples in a batch, at least 1: for criticalBatchSize, which is counted in samples. */
+  /**
+   * Samples in a batch, at least 1: for criticalBatchSize, which is counted in samples and needs
+   * it.
+   */
   readonly batchSize?: number;
-  /** Readings that are kept until `read`; older ones are dropped. Default 100. */
+  /**
+   * Readings that are kept until `read`; older ones are dropped.
+   *
+   * @defaultValue 100
+   */
   readonly keep?: number;
 };
 
@@ -40,21 +52,24 @@ export type VariableReading = Readonly<
   Partial<Record<Exclude<MetricName, 'neuronAngularUpdate'>, number>>
 > & { readonly neuronAngularUpdate?: readonly number[] };
 
+/** What was read at a step. */
 export type ProbeReading = {
   /** The optimizer's step, from 0. */
   readonly step: number;
   /** What all gradients of the step were multiplied with; 1 without clipping. */
   readonly clipCoefficient: number;
+  /** The metrics of each variable, by its name. */
   readonly variables: Readonly<Record<string, VariableReading>>;
 };
 
-/** What the host knows of a variable at a probed step. */
-type RecordedVariable = ReturnType<typeof recordedVariable>;
-type Waiting = {
+/** A step whose numbers are still on the backend. */
+type PendingStep = {
   readonly step: number;
-  readonly variables: readonly RecordedVariable[];
+  readonly variables: readonly VariableAtStep[];
   readonly readings: readonly Reading[];
 };
+
+const label = 'UpdateProbe';
 
 const defaultMetrics: readonly MetricName[] = [
   'updateNorm',
@@ -64,180 +79,188 @@ const defaultMetrics: readonly MetricName[] = [
   'gradientNorm',
 ];
 
+const schema = {
+  metrics: {
+    default: defaultMetrics,
+    allowed: `be a list of ${metricNames.join(', ')}`,
+    accepts: (given: unknown) => Array.isArray(given) && given.length > 0,
+  },
+  every: count(1, 1),
+  variables: variableNames(),
+  batchSize: within('[1, Infinity)'),
+  keep: count(1, 100),
+};
+
+type Settings = Required<Pick<UpdateProbeOptions, 'metrics' | 'every' | 'keep'>> &
+  UpdateProbeOptions;
+
+function parseSettings(options: UpdateProbeOptions): Settings {
+  const settings = parseOptions(label, schema, options) as Settings;
+  const { metrics, batchSize } = settings;
+  for (const metric of metrics)
+    check(
+      metricNames.includes(metric),
+      label,
+      'metrics',
+      `be among ${metricNames.join(', ')}`,
+      metric,
+    );
+  check(
+    batchSize !== undefined || !metrics.includes('criticalBatchSize'),
+    label,
+    'batchSize',
+    'be given for criticalBatchSize',
+    batchSize,
+  );
+  return settings;
+}
+
 /**
  * Reads update norms, angles, alignments and the gradient's signal-to-noise ratio of an optimizer's
  * steps.
  *
  * With w before the update, dw = w' - w, g the raw gradient and m the momentum before the update:
- * updateNorm |dw|; relativeUpdate |dw| / |w|; angularUpdate the angle from w to w' in radians;
- * weightNorm |w|;
- * gradientNorm |g|; gradientMomentumAlignment cos(g, m); gradientWeightAlignment cos(g, w);
- * gradientSNR the
- * signal-to-noise ratio of the mini-batch gradient; noiseScale the power of its noise over that of
- * its signal, which is
- * the critical batch size in batches of the present size; criticalBatchSize the same in samples;
- * neuronAngularUpdate the
- * angle of each neuron. Weight decay is part of dw; the one-off centring of rotational optimizers
- * is not an update and is
- * not counted.
+ * - updateNorm: |dw|, in units of the weights
+ * - relativeUpdate: |dw| / |w|
+ * - angularUpdate: the angle from w to w', in radians
+ * - neuronAngularUpdate: the angle of each neuron, in radians
+ * - weightNorm: |w|
+ * - gradientNorm: |g|
+ * - gradientMomentumAlignment: cos(g, m)
+ * - gradientWeightAlignment: cos(g, w)
+ * - gradientSNR: the signal-to-noise ratio of the mini-batch gradient
+ * - noiseScale: the power of its noise over that of its signal, which is the critical batch size in
+ *   batches of the present size
+ * - criticalBatchSize: the same in samples
  *
- * @throws for an unknown metric or option; when a second optimizer takes the probe; at the first
- * step, for a metric that the optimizer's rule cannot give.
- * @see Kosson, Messmer, Jaggi (arXiv 2410.23922) for the measures, and the rotational logger of the
- * same authors.
+ * Weight decay is part of dw; the one-off centring of rotational optimizers is not an update and is
+ * not counted. A metric that the optimizer's rule cannot give throws at the first step.
+ *
+ * @param options - What to read, and when.
+ * @throws {Error} if a metric or option is unknown or out of range, or a second optimizer takes the
+ *   probe.
+ * @see {@link https://arxiv.org/abs/2410.23922 | Kosson, Messmer and Jaggi, Analyzing and reducing
+ *   the need for learning rate warmup}, for the measures; and the rotational logger of the same
+ *   authors
  * @example
  * const probe = new UpdateProbe({ metrics: ['updateNorm', 'angularUpdate'], every: 10 });
  * const optimizer = new AdamW({ learningRate: 1e-3, probe });
- * // ... train ...
- * for (const { step, variables } of await probe.read()) console.log(step, variables);
+ * for (let step = 0; step < 25; step++) optimizer.minimize(loss);
+ * const readings = await probe.read();
+ * readings.map(({ step }) => step); // [0, 10, 20]
  */
 export class UpdateProbe implements Probe {
-  readonly #metrics: readonly MetricName[];
-  readonly #every: number;
+  readonly #settings: Settings;
   readonly #variables: ReadonlySet<string> | undefined;
-  readonly #batchSize: number;
-  readonly #keep: number;
   readonly #signals = new SignalAverages();
-  #waiting: Waiting[] = [];
+  #pending: PendingStep[] = [];
   #label: string | undefined;
 
   constructor(options: UpdateProbeOptions = {}) {
-    checkNames('UpdateProbe', options, ['metrics', 'every', 'variables', 'batchSize', 'keep']);
-    const {
-      metrics: wanted = defaultMetrics,
-      every = 1,
-      variables,
-      batchSize,
-      keep = 100,
-    } = options;
-    check(
-      Array.isArray(wanted) && wanted.length > 0,
-      'UpdateProbe',
-      'metrics',
-      `be a list of ${metricNames.join(', ')}`,
-      wanted,
-    );
-    for (const metric of wanted)
-      check(
-        metricNames.includes(metric),
-        'UpdateProbe',
-        'metrics',
-        `be among ${metricNames.join(', ')}`,
-        metric,
-      );
-    checkCount('UpdateProbe', 'every', every, 1);
-    checkCount('UpdateProbe', 'keep', keep, 1);
-    if (batchSize !== undefined)
-      checkNumber('UpdateProbe', 'batchSize', batchSize, '[1, Infinity)');
-    check(
-      batchSize !== undefined || !wanted.includes('criticalBatchSize'),
-      'UpdateProbe',
-      'batchSize',
-      'be given for criticalBatchSize',
-      batchSize,
-    );
-    check(
-      variables === undefined ||
-        (Array.isArray(variables) && variables.every((name) => typeof name === 'string')),
-      'UpdateProbe',
-      'variables',
-      'be a list of variable names',
-      variables,
-    );
-    this.#metrics = [...wanted];
-    this.#every = every;
-    this.#variables = variables && new Set(variables);
-    this.#batchSize = batchSize ?? 1;
-    this.#keep = keep;
+    const settings = parseSettings(options);
+    this.#settings = { ...settings, metrics: [...settings.metrics] };
+    this.#variables = settings.variables && new Set(settings.variables);
   }
 
-  attach(label: string): void {
+  /** Called by the optimizer that takes the probe. */
+  attach(optimizer: string): void {
     if (this.#label !== undefined)
       throw new Error(
-        `UpdateProbe: belongs to ${this.#label} and cannot be given to ${label} too; make a probe for each optimizer`,
+        `${label}: belongs to ${this.#label} and cannot be given to ${optimizer} too; ` +
+          'make a probe for each optimizer',
       );
-    this.#label = label;
+    this.#label = optimizer;
   }
 
+  /** True if a variable is to be read in this step. */
   shouldRead(step: number, variableName: string): boolean {
-    return step % this.#every === 0 && (this.#variables?.has(variableName) ?? true);
+    return step % this.#settings.every === 0 && (this.#variables?.has(variableName) ?? true);
   }
 
-  readings(values: UpdateValues): Sums {
-    return Object.assign({}, ...this.#metrics.map((metric) => sumsFor(metric, values)));
+  /** The sums that the metrics need, as expressions. */
+  readings(values: UpdateValues): Readonly<Record<string, Expression>> {
+    return Object.assign({}, ...this.#settings.metrics.map((metric) => sumsFor(metric, values)));
   }
 
+  /** Keeps what a step leaves; the oldest is dropped where there are too many. */
   record(step: number, variables: readonly ProbedVariable[], readings: readonly Reading[]): void {
     if (readings.length === 0) return;
-    this.#waiting.push({ step, variables: variables.map(recordedVariable), readings });
-    if (this.#waiting.length > this.#keep) forget(this.#waiting.shift()!);
+    this.#pending.push({ step, variables: variables.map(variableAtStep), readings });
+    if (this.#pending.length > this.#settings.keep) disposeReadings(this.#pending.shift()!);
   }
 
-  /** The readings since the last call, oldest first, and forgets them. */
+  /**
+   * Gives the readings since the last call, and forgets them.
+   *
+   * @returns One reading for each step that was read, oldest first.
+   * @throws {Error} if the device that holds the numbers is lost.
+   */
   async read(): Promise<ProbeReading[]> {
-    const waiting = this.#waiting;
-    this.#waiting = [];
+    const pending = this.#pending;
+    this.#pending = [];
     const found: ProbeReading[] = [];
     try {
-      for (const { step, variables, readings } of waiting) {
-        const sums = await fetchNumbers(readings);
-        const read = variables.flatMap((variable) => {
-          const own = sums.get(variable.name);
-          return own ? [[variable.name, this.#metricsOf(variable, own)] as const] : [];
-        });
-        found.push({
-          step,
-          clipCoefficient: sums.get(undefined)?.gradientScale[0] ?? 1,
-          variables: Object.fromEntries(read),
-        });
-      }
+      for (const step of pending) found.push(await this.#read(step));
     } finally {
-      waiting.forEach(forget);
+      pending.forEach(disposeReadings);
     }
     return found;
   }
 
+  /** Frees what was not read. */
   dispose(): void {
-    this.#waiting.splice(0).forEach(forget);
+    this.#pending.splice(0).forEach(disposeReadings);
   }
 
-  #metricsOf(
-    variable: RecordedVariable,
-    sums: Readonly<Record<string, ArrayLike<number>>>,
-  ): VariableReading {
+  async #read({ step, variables, readings }: PendingStep): Promise<ProbeReading> {
+    const sums = await fetchSums(readings);
+    const found: Record<string, VariableReading> = {};
+    for (const variable of variables) {
+      const own = sums.get(variable.name);
+      if (own) found[variable.name] = this.#metricsOf(variable, own);
+    }
+    const clipCoefficient = sums.get(undefined)?.gradientScale[0] ?? 1;
+    return { step, clipCoefficient, variables: found };
+  }
+
+  #metricsOf(variable: VariableAtStep, sums: ReadSums): VariableReading {
+    const { metrics: wanted, batchSize = 1 } = this.#settings;
     const signal = this.#signals.update(variable, sums);
     return Object.fromEntries(
-      this.#metrics.map((metric) => [metric, metrics[metric](sums, signal, this.#batchSize)]),
+      wanted.map((metric) => [metric, metrics[metric].value(sums, signal, batchSize)]),
     );
   }
 }
 
-const recordedVariable = ({ name, rule, count, hostValues }: ProbedVariable) => ({
+/** A copy: what an optimizer shows of a variable changes with the next step. */
+const variableAtStep = ({ name, rule, count, hostValues }: ProbedVariable): VariableAtStep => ({
   name,
   count,
   momentumDecay: rule.roles.momentumDecay,
-  values: { ...hostValues },
+  hostValues: { ...hostValues },
 });
 
-const forget = ({ readings }: Waiting): void => readings.forEach(({ tensor }) => tensor.dispose());
+const disposeReadings = ({ readings }: PendingStep): void =>
+  readings.forEach(({ tensor }) => tensor.dispose());
 
-/** The numbers of a step by variable and name; those of the step as a whole have no variable. */
-async function fetchNumbers(
+type FetchedSums = Record<string, ArrayLike<number>>;
+
+/** The sums of a step by variable and name; those of the step as a whole have no variable. */
+async function fetchSums(
   readings: readonly Reading[],
-): Promise<Map<string | undefined, Record<string, ArrayLike<number>>>> {
-  const found = new Map<string | undefined, Record<string, ArrayLike<number>>>();
+): Promise<Map<string | undefined, FetchedSums>> {
+  const found = new Map<string | undefined, FetchedSums>();
   for (const { tensor, entries } of readings) {
-    const data = await tensor.data().catch((cause: Error) => {
-      throw new Error(
-        `the readings of a step cannot be fetched: ${cause.message || 'the device that holds them is lost'}`,
-        { cause },
-      );
-    });
-    for (const { variable, name, at, length } of entries)
-      getOrMake(found, variable, (): Record<string, ArrayLike<number>> => ({}))[name] = data.slice(
-        at,
-        at + length,
-      );
+    const data = await tensor.data().catch(throwLost);
+    for (const { variable, name, at, length } of entries) {
+      const sums = getOrMake(found, variable, (): FetchedSums => ({}));
+      sums[name] = data.slice(at, at + length);
+    }
   }
   return found;
+}
+
+function throwLost(cause: Error): never {
+  const reason = cause.message || 'the device that holds them is lost';
+  throw new Error(`the readings of a step cannot be fetched: ${reason}`, { cause });
 }
