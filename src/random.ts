@@ -6,8 +6,7 @@
  *
  * @param seed - A whole number; taken modulo 2^32.
  * @returns A function that gives the next number at each call.
- * @see {@link https://gist.github.com/tommyettinger/46a874533244883189143505d203312c | Ettinger,
- *   Mulberry32}
+ * @see {@link https://gist.github.com/tommyettinger/46a874533244883189143505d203312c | Ettinger, Mulberry32}
  * @example
  * const next = randomNumbers(7);
  * const [first, second] = [next(), next()];

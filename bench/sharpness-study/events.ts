@@ -1,6 +1,6 @@
 /** What happened in a run, read off its series. */
 import type { ProbeRecorder } from '../../src/probes/index.js';
-import { median } from '../support/median.js';
+import { median } from '../../src/median.js';
 
 export interface Events {
   /** The first step whose loss was no longer below `divergence` times the first loss. */

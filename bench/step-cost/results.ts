@@ -1,5 +1,5 @@
 /** What a bench gives: raw rounds, and the figures made of them. */
-import { median } from '../../src/optimizers/measure-step.js';
+import { median } from '../../src/median.js';
 import type { Machine } from './machine.js';
 import type { Counts, Round } from './protocol.js';
 import type { Comparison } from './subjects.js';

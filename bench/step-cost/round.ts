@@ -1,5 +1,5 @@
 /** A round: as many steps as fit into some milliseconds. native.c does the same. */
-import { median } from '../../src/optimizers/measure-step.js';
+import { median } from '../../src/median.js';
 import type { Round } from './protocol.js';
 import type { Running } from './subjects.js';
 

@@ -1,4 +1,4 @@
-import { uniform } from '../support/random.js';
+import { randomNumbers } from '../../src/random.js';
 
 /** A text as character numbers, its last tenth kept for validation. */
 export interface Corpus {
@@ -40,7 +40,7 @@ export function* trainingBatches(
   shape: { batch: number; context: number },
   seed: number,
 ): Generator<Batch, never> {
-  const next = uniform(seed);
+  const next = randomNumbers(seed);
   for (;;) {
     yield gather(
       training,

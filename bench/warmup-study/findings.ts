@@ -1,6 +1,6 @@
 /** What the runs say, in sentences: every number in them is computed from the runs. */
 import { baseline, experiments, lionARBaseline } from './experiments.js';
-import { median } from '../support/median.js';
+import { median } from '../../src/median.js';
 import type { Run } from './train.js';
 
 /** The median over the seeds of something measured at step 0, for each run that was made. */

@@ -1,4 +1,4 @@
-import { median } from '../support/median.js';
+import { median } from '../../src/median.js';
 import { baseline } from './experiments.js';
 import type { Run } from './train.js';
 

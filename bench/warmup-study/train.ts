@@ -5,7 +5,7 @@ import { trapezoid } from '../../src/schedules/index.js';
 import { trainingBatches, validationBatches, type Batch, type Corpus } from './data.js';
 import type { Experiment } from './experiments.js';
 import { CharacterModel, type ModelShape } from './model.js';
-import { median } from '../support/median.js';
+import { median } from '../../src/median.js';
 import { matmul } from '../support/matmul.js';
 import { updateSeries, type UpdateSeries } from './update-series.js';
 

@@ -1,5 +1,5 @@
 import type { ProbeReading } from '../../src/probes/index.js';
-import { median } from '../support/median.js';
+import { median } from '../../src/median.js';
 
 /** How large the updates of a run were, one number a step. */
 export interface UpdateSeries {

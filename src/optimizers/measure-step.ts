@@ -13,6 +13,8 @@ import {
 import { check, checkCount, checkNames, show } from '../check.js';
 import { layoutOf } from '../compiler/layout.js';
 import { slotShape } from '../compiler/program.js';
+import { median } from '../median.js';
+import { randomNumbers } from '../random.js';
 import type { FusedOptimizer } from './optimizer.js';
 
 export type MeasureStepOptions = {
@@ -202,28 +204,12 @@ export function bytesOfStep(
 const product = (sizes: readonly number[]): number =>
   sizes.reduce((total, size) => total * size, 1);
 
-/**
- * Numbers in (-0.01, 0.01) by xorshift (G. Marsaglia, 2003): tf.randomNormal would take longer than
- * all that is measured.
- */
+/** Uniform numbers in [-0.01, 0.01): tf.randomNormal would take longer than all that is measured. */
 export function randomValues(size: number, seed: number): Float32Array {
+  const next = randomNumbers(seed);
   const values = new Float32Array(size);
-  // The multiplier is odd, so that no two seeds give the same state, and none below 2^32 - 1 gives
-  // 0, which would stay 0.
-  let state = Math.imul(seed + 1, 0x9e3779b1);
-  for (let i = 0; i < size; i++) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    values[i] = (state / 2 ** 31) * 0.01;
-  }
+  for (let i = 0; i < size; i++) values[i] = (2 * next() - 1) * 0.01;
   return values;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
 function checkArguments(optimizer: Optimizer, variables: readonly Variable[]): void {

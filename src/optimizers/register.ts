@@ -15,7 +15,7 @@ import { registerRule, RuleOptimizer } from './rule-optimizer.js';
 import { setReviver } from './saving.js';
 import { SGDMomentum } from './sgd-momentum.js';
 
-const optimizers = [
+export const optimizers = [
   AdamW,
   GIAdam,
   RAdam,

@@ -8,10 +8,11 @@ import { layoutOf } from '../../src/compiler/layout.js';
 import { loopOrderOf } from '../../src/compiler/print-wasm.js';
 import { planUpdate } from '../../src/compiler/program.js';
 import { defineRule } from '../../src/compiler/define-rule.js';
+import { randomNumbers } from '../../src/random.js';
 import { useBackend } from '../support/backends.js';
 import { runOpsOn } from '../support/differential.js';
 import { runKernel } from '../support/kernel.js';
-import { bell, uniforms } from '../support/numbers.js';
+import { bell } from '../support/numbers.js';
 import { neuronOfElement, type Shape } from '../support/oracle.js';
 
 const whole = defineRule({
@@ -61,7 +62,7 @@ const equalTerms = [0.1, 1.016, 1.0323, 1.2505, 1.3335, 1.9].map(
 );
 const data: readonly (readonly [string, (size: number) => Float32Array])[] = [
   ...equalTerms,
-  ['uniform', (size) => Float32Array.from({ length: size }, uniforms(5))],
+  ['uniform', (size) => Float32Array.from({ length: size }, randomNumbers(5))],
   ['both signs', (size) => bell(size, 6)],
 ];
 

@@ -30,10 +30,10 @@ import {
   pick,
   wholeTensor,
 } from '../reference/neurons.js';
+import { stepWith } from '../support/tensors.js';
 import {
   places,
   slotsOf,
-  stepWith,
   train,
   turned,
   valuesOf,

@@ -6,22 +6,22 @@ import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import {
   AdamW,
-  GIAdam,
   Lion,
   registerOptimizers,
   RuleOptimizer,
-  SGDMomentum,
   type FusedOptimizer,
 } from '../../src/optimizers/index.js';
 import { adamW, defineRule, mul, neuronSum, sub } from '../../src/rules/index.js';
-import { bitsOf, numbersTensor, numbersVariable, stateOf, useBackend } from '../executors/tools.js';
+import { testedClasses } from '../support/optimizers.js';
+import { bitsOf, numbersTensor, numbersVariable, stateOf } from '../support/tensors.js';
+import { useBackend } from '../support/backends.js';
 
-const classes: Record<string, new (options: never) => FusedOptimizer> = {
-  AdamW,
-  GIAdam,
-  Lion,
-  SGDMomentum,
-};
+/** All but RuleOptimizer, whose messages name its rule too. */
+const classes: Record<string, new (options: never) => FusedOptimizer> = Object.fromEntries(
+  testedClasses.flatMap((Optimizer) =>
+    Optimizer === RuleOptimizer ? [] : [[Optimizer.name, Optimizer]],
+  ),
+);
 const make = (name: string, options: unknown) => new classes[name](options as never);
 
 describe('options', () => {

@@ -11,52 +11,19 @@ import {
   SGDMomentum,
   type FusedOptimizer,
 } from '../../src/optimizers/index.js';
-import {
-  add,
-  defineRule,
-  div,
-  ema,
-  mul,
-  neuronSum,
-  sqrt,
-  square,
-  sub,
-  tensorSum,
-} from '../../src/rules/index.js';
+import { defineRule, mul, sub } from '../../src/rules/index.js';
 import { linearWarmup, scale, sequence, trapezoid, wsd } from '../../src/schedules/index.js';
-import {
-  bitsOf,
-  numbersTensor,
-  optimizers,
-  stateOf as rawStateOf,
-  useBackend,
-} from '../executors/tools.js';
+import { bitsOf, numbersTensor, stateOf as rawStateOf } from '../support/tensors.js';
+import { defaultCases } from '../support/optimizers.js';
+import { everything } from '../support/everything.js';
+import { useBackend } from '../support/backends.js';
 
-const rule = defineRule({
-  name: 'energetic',
-  slots: { m: 'element', energy: 'neuron', total: 'tensor' },
-  host: ({ learningRate, beta }) => ({ learningRate, beta }),
-  update: ({ w, g, m, energy, total }, s) => {
-    const next = ema(m, g, s.beta);
-    return {
-      w: sub(w, mul(s.learningRate, div(next, add(sqrt(tensorSum(square(g))), 1)))),
-      m: next,
-      energy: ema(energy, neuronSum(square(g)), s.beta),
-      total: add(total, tensorSum(square(w))),
-    };
-  },
-});
-
-const makers: Record<string, () => FusedOptimizer> = {
-  ...Object.fromEntries(
-    Object.entries(optimizers).map(([name, make]) => [
-      name,
-      () => make({ learningRate: 0.01, weightDecay: 0.1, clipNorm: 1 }),
-    ]),
-  ),
-  RuleOptimizer: () =>
-    new RuleOptimizer({ rule, learningRate: 0.05, hyperparameters: { beta: 0.9 } }),
-};
+const makers: Record<string, () => FusedOptimizer> = Object.fromEntries(
+  defaultCases.map(({ name, make }) => [
+    name,
+    () => make({ learningRate: 0.01, weightDecay: 0.1, clipNorm: 1 }),
+  ]),
+);
 
 function makeModel(optimizer: FusedOptimizer): tf.Sequential {
   const initializer = (seed: number) => tf.initializers.randomNormal({ seed, stddev: 0.3 });
@@ -128,7 +95,7 @@ function dispose(model: tf.LayersModel): void {
   model.dispose();
 }
 
-beforeAll(() => registerOptimizers({ rules: [rule] }));
+beforeAll(() => registerOptimizers({ rules: [everything] }));
 
 describe.each(['wasm', 'cpu'])('%s', (backend) => {
   beforeEach(async () => {
@@ -390,6 +357,8 @@ describe('what is saved', () => {
     expect(
       [AdamW, GIAdam, Lion, SGDMomentum, RuleOptimizer].map(({ className }) => className),
     ).toEqual(['AdamW', 'GIAdam', 'Lion', 'SGDMomentum', 'RuleOptimizer']);
+    for (const { className, make } of defaultCases)
+      expect(make({ learningRate: 0.1 }).getClassName()).toBe(className);
   });
 
   test.each(Object.keys(makers))('the config of %s is plain JSON and makes its equal', (name) => {

@@ -3,34 +3,11 @@
  * weights and step alone.
  */
 import * as tf from '@tensorflow/tfjs';
-import {
-  AdamW,
-  GIAdam,
-  LionA,
-  LionAR,
-  RAdam,
-  RotationalAdamW,
-  RotationalLion,
-  RotationalSGDM,
-  RuleOptimizer,
-  rrc,
-  type CommonOptions,
-  type FusedOptimizer,
-} from '../../src/optimizers/index.js';
-import {
-  add,
-  defineRule,
-  div,
-  ema,
-  mul,
-  neuronSum,
-  sqrt,
-  square,
-  sub,
-  tensorSum,
-} from '../../src/rules/index.js';
+import type { FusedOptimizer } from '../../src/optimizers/index.js';
 import { trapezoid } from '../../src/schedules/index.js';
-import { numbers, optimizers, useBackend } from '../executors/tools.js';
+import { numbers } from '../support/numbers.js';
+import { caseNamed, optimizerCases } from '../support/optimizers.js';
+import { useBackend } from '../support/backends.js';
 
 /** A tensor as it goes through a file: every byte of it. */
 type SavedTensor = {
@@ -51,25 +28,6 @@ export type Saved = {
   readonly state: SavedTensor[];
 };
 
-/** A prepared weight, an initial value, slots of every kind and a sum: all that a rule may keep. */
-const everything = defineRule({
-  name: 'everything',
-  slots: { m: 'element', energy: 'neuron', total: 'tensor' },
-  prepare: ({ w }) => ({ w: mul(w, 0.9) }),
-  initial: ({ w }) => ({ energy: neuronSum(square(w)) }),
-  host: ({ learningRate, beta, count }) => ({ learningRate, beta, boost: 1 + 1 / (count + 1) }),
-  update: ({ w, g, m, energy, total }, s) => {
-    const next = ema(m, g, s.beta);
-    const size = ema(total, tensorSum(square(g)), s.beta);
-    return {
-      w: sub(w, mul(s.learningRate, mul(s.boost, div(next, sqrt(add(1, size)))))),
-      m: next,
-      energy: ema(energy, neuronSum(square(next)), s.beta),
-      total: size,
-    };
-  },
-});
-
 const rate = trapezoid({ peak: 0.05, totalSteps: 60, warmupFraction: 0.25 });
 const options = {
   weightDecay: 0.1,
@@ -84,45 +42,11 @@ const shapes: Record<string, number[]> = {
   'resume/gain': [5],
 };
 
-/**
- * The optimizers that need no warmup, with norms, energies, running powers and random numbers to
- * carry over.
- */
-const warmupFree: Record<string, (options: CommonOptions) => FusedOptimizer> = {
-  RotationalAdamW: (options) => new RotationalAdamW(options),
-  RotationalSGDM: (options) => new RotationalSGDM({ ...options, nesterov: true, perNeuron: false }),
-  RotationalLion: (options) =>
-    new RotationalLion({ ...options, updateNormDecay: 0, zeroMean: false }),
-  LionA: (options) => new LionA({ ...options, biasCorrection: 'inverse', rrc: rrc() }),
-  LionAR: (options) =>
-    new LionAR({
-      ...options,
-      rotation: rate,
-      zeroMean: true,
-      exactAngle: true,
-      rrc: rrc({ immediate: true, batchSize: 50 }),
-    }),
-  'LionAR with RRC': (options) => new LionAR({ ...options, rrc: rrc() }),
-  'AdamW with RRC': (options) => new AdamW({ ...options, rrc: rrc({ start: 'none' }) }),
-  RAdam: (options) => new RAdam(options),
-  'GIAdam, first gradient that is not 0': (options) =>
-    new GIAdam({ ...options, initialization: 'firstNonZeroGradient', initialScale: 2 }),
-  'GIAdam, random': (options) => new GIAdam({ ...options, initialization: 'random', seed: 5 }),
-};
+/** All optimizers in all settings: norms, energies, running powers, random numbers to carry over. */
+export const optimizerNames = optimizerCases.map(({ name }) => name);
 
-const makers = { ...optimizers, ...warmupFree };
-
-export const optimizerNames = [...Object.keys(makers), 'RuleOptimizer'];
-
-function makeOptimizer({ name, executor }: Run): FusedOptimizer {
-  if (name !== 'RuleOptimizer') return makers[name]({ ...options, executor });
-  return new RuleOptimizer({
-    ...options,
-    executor,
-    rule: everything,
-    hyperparameters: { beta: 0.9 },
-  });
-}
+const makeOptimizer = ({ name, executor }: Run): FusedOptimizer =>
+  caseNamed(name).make({ ...options, executor });
 
 const save = (name: string, tensor: tf.Tensor): SavedTensor => {
   const data = tensor.dataSync() as Float32Array | Int32Array;

@@ -3,6 +3,7 @@
  * 2, lines 6 to 12.
  */
 import { stateOf, type Reference } from './reference.js';
+import { rrcFactor, type RRCForm } from './rrc.js';
 
 export const adamW: Reference = (
   w,
@@ -21,3 +22,15 @@ export const adamW: Reference = (
       w[i] * (1 - learningRate * weightDecay) - (learningRate * mHat) / (Math.sqrt(vHat) + epsilon);
   }
 };
+
+/** The RRC correction scales AdamW's step and leaves its decay. */
+export const correctedAdamW =
+  (form: RRCForm): Reference =>
+  (w, g, state, options) => {
+    const { beta1, learningRate, weightDecay, step } = options;
+    const factor = rrcFactor(form, g, state, { beta: beta1, step });
+    const before = w.slice();
+    adamW(w, g, state, { ...options, weightDecay: 0 });
+    for (let i = 0; i < w.length; i++)
+      w[i] = before[i] * (1 - learningRate * weightDecay) + factor * (w[i] - before[i]);
+  };

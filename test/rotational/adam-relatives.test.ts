@@ -13,7 +13,8 @@ import { averageLength, omega, rAdam } from '../reference/radam.js';
 import type { State } from '../reference/reference.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance, expectSameBits, largest } from '../support/numbers.js';
-import { places, slotsOf, stepWith, train, valuesOf, variableOf, type Executor } from './tools.js';
+import { stepWith } from '../support/tensors.js';
+import { places, slotsOf, train, valuesOf, variableOf, type Executor } from './tools.js';
 
 const size = 40;
 const zeros = new Float32Array(size);

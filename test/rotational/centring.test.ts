@@ -9,15 +9,8 @@ import { neuronsOf } from '../reference/neurons.js';
 import { prepareRotation } from '../reference/rotational.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance, expectSameBits, largest } from '../support/numbers.js';
-import {
-  neuronNorms,
-  places,
-  slotsOf,
-  stepWith,
-  valuesOf,
-  variableOf,
-  type Executor,
-} from './tools.js';
+import { stepWith } from '../support/tensors.js';
+import { neuronNorms, places, slotsOf, valuesOf, variableOf, type Executor } from './tools.js';
 
 const shape = [7, 4];
 const start = bell(28, 1).map((value) => value + 0.5);

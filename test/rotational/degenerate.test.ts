@@ -18,11 +18,11 @@ import {
 } from '../../src/optimizers/index.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance, expectSameBits, largest } from '../support/numbers.js';
+import { stepWith } from '../support/tensors.js';
 import {
   finite,
   neuronNorms,
   places,
-  stepWith,
   train,
   valuesOf,
   variableOf,

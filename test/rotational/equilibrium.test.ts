@@ -27,15 +27,8 @@ import {
 import { neuronsOf } from '../reference/neurons.js';
 import { useBackend } from '../support/backends.js';
 import { bell } from '../support/numbers.js';
-import {
-  neuronNorms,
-  places,
-  stepWith,
-  turned,
-  valuesOf,
-  variableOf,
-  type Executor,
-} from './tools.js';
+import { stepWith } from '../support/tensors.js';
+import { neuronNorms, places, turned, valuesOf, variableOf, type Executor } from './tools.js';
 
 const rootMeanSquare = (values: readonly number[]): number =>
   Math.sqrt(values.reduce((total, value) => total + value ** 2, 0) / values.length);

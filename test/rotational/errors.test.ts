@@ -22,7 +22,8 @@ import {
 import { useBackend } from '../support/backends.js';
 import { linearWarmup } from '../../src/schedules/index.js';
 import { bell, expectSameBits } from '../support/numbers.js';
-import { stepWith, valuesOf, variableOf } from './tools.js';
+import { stepWith } from '../support/tensors.js';
+import { valuesOf, variableOf } from './tools.js';
 
 beforeAll(() => useBackend('wasm'));
 

@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import type { FusedOptimizer } from '../../src/optimizers/index.js';
 import { normOf, pick } from '../reference/neurons.js';
+import { stepWith } from '../support/tensors.js';
 
 /**
  * Backend and executor: fused kernels in the backend's memory, in a private one, and tfjs
@@ -28,19 +29,6 @@ export const variableOf = (
   );
 
 export const valuesOf = (tensor: tf.Tensor): Float32Array => tensor.dataSync<'float32'>().slice();
-
-/** One step with these gradients. */
-export function stepWith(
-  optimizer: FusedOptimizer,
-  ...updates: readonly (readonly [tf.Variable, ArrayLike<number>])[]
-): void {
-  const gradients = updates.map(([{ name, shape }, g]) => ({
-    name,
-    tensor: tf.tensor(Float32Array.from(g), shape, 'float32'),
-  }));
-  optimizer.applyGradients(gradients);
-  for (const { tensor } of gradients) tensor.dispose();
-}
 
 /** Saved state by slot, of an optimizer with one variable; frees the tensors. */
 export async function slotsOf(

@@ -3,23 +3,15 @@
  * of printing arrays.
  */
 
-/**
- * A stream of integers below 2^32 (xorshift32): fast, and no dependence on a library's generator.
- */
-function integers(seed: number): () => number {
-  let state = (Math.imul(seed + 1, 0x9e3779b1) ^ 0x5bd1e995) >>> 0 || 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>>= 0);
-  };
-}
+import { randomNumbers } from '../../src/random.js';
 
-/** Uniform in [0, 1). */
-export function uniforms(seed: number): () => number {
-  const next = integers(seed);
-  return () => next() / 2 ** 32;
+/** Uniform numbers in [-1, 1). */
+export function numbers(size: number, seed: number): Float32Array {
+  // Seeds far apart: neighbors would begin with neighboring states.
+  const next = randomNumbers(Math.imul(seed + 1, 0x9e3779b1));
+  const values = new Float32Array(size);
+  for (let i = 0; i < size; i++) values[i] = 2 * next() - 1;
+  return values;
 }
 
 /**
@@ -27,7 +19,7 @@ export function uniforms(seed: number): () => number {
  * cheap at a million elements.
  */
 export function bell(size: number, seed: number, scale = 1): Float32Array {
-  const next = uniforms(seed);
+  const next = randomNumbers(seed);
   const factor = Math.sqrt(3) * scale;
   const values = new Float32Array(size);
   for (let i = 0; i < size; i++) values[i] = (next() + next() + next() + next() - 2) * factor;
@@ -45,9 +37,9 @@ const scales = Float32Array.from(
  */
 export function gradient(size: number, seed: number): Float32Array {
   const values = bell(size, seed);
-  const next = integers(seed + 1000);
+  const next = randomNumbers(seed + 1000);
   for (let i = 0; i < size; i++)
-    values[i] = next() % 100 === 0 ? 0 : values[i] * scales[i % scales.length];
+    values[i] = next() < 0.01 ? 0 : values[i] * scales[i % scales.length];
   return values;
 }
 
@@ -88,7 +80,7 @@ export const specials: readonly number[] = [
 /** Ordinary numbers among which each is special with the given probability. */
 export function mixture(size: number, seed: number, probability: number): Float32Array {
   const values = bell(size, seed);
-  const next = uniforms(seed + 77);
+  const next = randomNumbers(seed + 77);
   return values.map((value) =>
     next() < probability ? specials[Math.floor(next() * specials.length)] : value,
   );

@@ -5,7 +5,8 @@ import {
   validationBatches,
   type Corpus,
 } from '../../bench/warmup-study/data.js';
-import { normal, uniform } from '../../bench/support/random.js';
+import { normal } from '../../bench/support/random.js';
+import { randomNumbers } from '../../src/random.js';
 
 const shape = { batch: 4, context: 8 };
 const text = Array.from({ length: 1003 }, (_, i) => 'hello, whale—'[(i * i) % 13]).join('');
@@ -70,7 +71,7 @@ describe('validation batches', () => {
 
 describe('random numbers', () => {
   it('are those of mulberry32', () => {
-    const next = uniform(1);
+    const next = randomNumbers(1);
     expect([next(), next(), next()]).toEqual([
       0.6270739405881613, 0.002735721180215478, 0.5274470399599522,
     ]);

@@ -1,49 +1,8 @@
 /** Every optimizer on webgpu against tfjs operations on cpu, over recorded gradients. */
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, expect, it } from 'vitest';
-import {
-  AdamW,
-  GIAdam,
-  Lion,
-  LionA,
-  LionAR,
-  RAdam,
-  RotationalAdamW,
-  RotationalLion,
-  RotationalSGDM,
-  SGDMomentum,
-  type FusedOptimizer,
-  rrc,
-} from '../../src/optimizers/index.js';
+import { caseNamed, optimizerCases, type OptimizerCase } from '../support/optimizers.js';
 import { describeWebGPU } from './support/vitest.js';
-
-type Make = (common: { executor?: 'ops'; clipNorm?: number }) => FusedOptimizer;
-
-const optimizers: Record<string, Make> = {
-  AdamW: (common) => new AdamW({ learningRate: 0.01, ...common }),
-  'AdamW with rrc': (common) => new AdamW({ learningRate: 0.01, rrc: rrc({}), ...common }),
-  'AdamW with immediate rrc': (common) =>
-    new AdamW({ learningRate: 0.01, rrc: rrc({ immediate: true, batchSize: 64 }), ...common }),
-  GIAdam: (common) => new GIAdam({ learningRate: 0.01, ...common }),
-  RAdam: (common) => new RAdam({ learningRate: 0.01, ...common }),
-  SGDMomentum: (common) =>
-    new SGDMomentum({ learningRate: 0.01, nesterov: true, weightDecay: 0.1, ...common }),
-  Lion: (common) => new Lion({ learningRate: 0.001, ...common }),
-  LionA: (common) => new LionA({ learningRate: 0.01, ...common }),
-  LionAR: (common) => new LionAR({ learningRate: 0.01, rotation: 0.02, ...common }),
-  'LionAR with rrc': (common) =>
-    new LionAR({ learningRate: 0.01, rotation: 0.02, rrc: rrc({}), ...common }),
-  'LionAR per tensor': (common) =>
-    new LionAR({ learningRate: 0.01, rotation: 0.02, perNeuron: false, ...common }),
-  RotationalAdamW: (common) =>
-    new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, ...common }),
-  'RotationalAdamW per tensor': (common) =>
-    new RotationalAdamW({ learningRate: 0.01, weightDecay: 0.1, perNeuron: false, ...common }),
-  RotationalSGDM: (common) =>
-    new RotationalSGDM({ learningRate: 0.01, weightDecay: 0.1, ...common }),
-  RotationalLion: (common) =>
-    new RotationalLion({ learningRate: 0.01, weightDecay: 0.1, ...common }),
-};
 
 /** All neuron layouts, odd sizes, one element, none, and more than one workgroup's stretch. */
 const shapes: Record<string, number[]> = {
@@ -72,7 +31,7 @@ type Data = {
 };
 
 async function train(
-  make: Make,
+  { make, rates }: OptimizerCase,
   backend: string,
   executor: 'ops' | undefined,
   clipNorm: number | undefined,
@@ -84,7 +43,7 @@ async function train(
     name,
     variable: tf.variable(tf.tensor(data.weights[name].slice(), shape), true, `${model}/${name}`),
   }));
-  const optimizer = make({ ...(executor && { executor }), ...(clipNorm && { clipNorm }) });
+  const optimizer = make({ ...rates, executor, clipNorm });
   expect(optimizer.executorName).toBe(executor ?? backend);
   optimizer.prepare(variables.map(({ variable }) => variable));
   for (const gradients of data.gradients) {
@@ -131,14 +90,14 @@ describeWebGPU('optimizers on webgpu', () => {
   });
 
   it.each([
-    ...Object.entries(optimizers).map(([name, make]) => [name, undefined, make] as const),
-    ['AdamW', 1, optimizers.AdamW],
-    ['RotationalAdamW', 1, optimizers.RotationalAdamW],
-  ] as const)(
+    ...optimizerCases.map((one) => [one.name, undefined, one] as const),
+    ['AdamW', 1, caseNamed('AdamW')] as const,
+    ['RotationalAdamW', 1, caseNamed('RotationalAdamW')] as const,
+  ])(
     '%s, clipNorm %s, agrees with tfjs operations after 20 steps',
-    async (_, clipNorm, make) => {
-      const expected = await train(make, 'cpu', 'ops', clipNorm, data);
-      const first = await train(make, 'webgpu', undefined, clipNorm, data);
+    async (_, clipNorm, optimizer) => {
+      const expected = await train(optimizer, 'cpu', 'ops', clipNorm, data);
+      const first = await train(optimizer, 'webgpu', undefined, clipNorm, data);
       for (const name of Object.keys(shapes)) {
         const largest = Math.max(0, ...expected[name].map(Math.abs));
         const difference = Math.max(
@@ -147,7 +106,9 @@ describeWebGPU('optimizers on webgpu', () => {
         );
         expect(difference, name).toBeLessThanOrEqual(2e-6 * largest);
       }
-      expect(await train(make, 'webgpu', undefined, clipNorm, data), 'a second run').toEqual(first);
+      expect(await train(optimizer, 'webgpu', undefined, clipNorm, data), 'a second run').toEqual(
+        first,
+      );
     },
   );
 });

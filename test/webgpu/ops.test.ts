@@ -1,36 +1,11 @@
 /** `executor: 'ops'` on webgpu: every optimizer against the same operations on cpu. */
 import * as tf from '@tensorflow/tfjs-core';
 import { expect, it } from 'vitest';
-import {
-  AdamW,
-  GIAdam,
-  Lion,
-  LionA,
-  LionAR,
-  RAdam,
-  RotationalAdamW,
-  RotationalLion,
-  RotationalSGDM,
-  SGDMomentum,
-  type CommonOptions,
-  type FusedOptimizer,
-} from '../../src/optimizers/index.js';
-import { numbers } from '../executors/tools.js';
+import type { CommonOptions, FusedOptimizer } from '../../src/optimizers/index.js';
+import { numbers } from '../support/numbers.js';
+import { caseNamed, defaultCases } from '../support/optimizers.js';
 import { describeWebGPU } from './support/vitest.js';
 import { step, variableOf } from './tools.js';
-
-const optimizers: readonly (new (options: CommonOptions) => FusedOptimizer)[] = [
-  AdamW,
-  GIAdam,
-  RAdam,
-  Lion,
-  LionA,
-  LionAR,
-  SGDMomentum,
-  RotationalAdamW,
-  RotationalSGDM,
-  RotationalLion,
-];
 
 /** Among them two whose neurons are numbered by axes that are apart. */
 const shapes = {
@@ -79,11 +54,10 @@ async function train(
 
 describeWebGPU('tfjs operations on webgpu', () => {
   it.each([
-    ...optimizers.map((optimizer) => [optimizer.name, undefined, optimizer] as const),
-    ['AdamW', 1, AdamW] as const,
-  ])('make the updates of %s, clipNorm %s', async (_, clipNorm, Optimizer) => {
-    const make = (options: CommonOptions): FusedOptimizer =>
-      new Optimizer({ ...options, clipNorm });
+    ...defaultCases.map((one) => [one.name, undefined, one] as const),
+    ['AdamW', 1, caseNamed('AdamW')] as const,
+  ])('make the updates of %s, clipNorm %s', async (_, clipNorm, { make: create }) => {
+    const make = (options: CommonOptions): FusedOptimizer => create({ ...options, clipNorm });
     const expected = await train(make, 'cpu');
     const found = await train(make, 'webgpu');
     for (const [i, values] of expected.entries()) {
