@@ -50,7 +50,7 @@ test('formulas give numbers', () => {
 });
 
 test('a schedule is a function with its description, which survives JSON and a ConfigDict', () => {
-  expectTypeOf(wsd).returns.toEqualTypeOf<Schedule>();
+  expectTypeOf(wsd).returns.toExtend<Schedule>();
   expectTypeOf<Schedule>().toExtend<(step: number) => number>();
   expectTypeOf(scheduleFrom).parameter(0).toEqualTypeOf<ScheduleSpec>();
   expectTypeOf(scheduleFrom).returns.toEqualTypeOf<Schedule>();
