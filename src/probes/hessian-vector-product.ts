@@ -26,6 +26,7 @@ import {
   withReasons,
   type Loss,
   type Objective,
+  type Reasons,
 } from './loss.js';
 import { either } from './options.js';
 import { differentiable, gradients, savesUnrecorded } from './tape.js';
@@ -109,20 +110,22 @@ const advice =
   "ask for { method: 'finiteDifference' }, which needs first derivatives only, " +
   'or write the loss without it';
 
+const reasonsFor = (label: string): Reasons => ({
+  noDerivative: (operation) =>
+    `${label}: tfjs has no derivative of ${operation}, which the gradient of the loss uses, ` +
+    `so there is no second derivative; ${advice}`,
+  noKernel: (operation) =>
+    `${label}: the ${engine().backendName} backend cannot compute ${operation}, ` +
+    `which the second derivative of the loss uses; choose another backend, or ${advice}`,
+});
+
 /** grad(grad(loss) . v). */
 function doubleBackprop(objective: Objective, vectors: readonly Tensor[]): Tensor[] {
   const { label, variables } = objective;
   const slope = (): Tensor => slopeAlong(objective, vectors);
+  const slopeGradients = () => differentiable(() => gradients(slope, variables));
   return tidy(() => {
-    const products = withReasons(() => differentiable(() => gradients(slope, variables)), {
-      noDerivative: (operation) =>
-        `${label}: tfjs has no derivative of ${operation}, which the gradient of the loss uses, ` +
-        `so there is no second derivative; ${advice}`,
-      noKernel: (operation) =>
-        `${label}: the ${engine().backendName} backend cannot compute ${operation}, ` +
-        'which the second derivative of the loss uses; ' +
-        `choose another backend, or ${advice}`,
-    });
+    const products = withReasons(slopeGradients, reasonsFor(label));
     return variables.map((variable, i) => products[i] ?? zerosLike(variable));
   });
 }
@@ -154,9 +157,7 @@ function finiteDifference(objective: Objective, vectors: readonly Tensor[]): Ten
     const h = stepAlong(variables, vectors);
     const originals = variables.map((variable) => variable.clone());
     const gradientsAt = (distance: Tensor): Tensor[] => {
-      variables.forEach((variable, i) =>
-        variable.assign(add(originals[i], mul(distance, vectors[i])) as Variable),
-      );
+      move(variables, originals, vectors, distance);
       return gradientsOf(objective);
     };
     try {
@@ -167,6 +168,18 @@ function finiteDifference(objective: Objective, vectors: readonly Tensor[]): Ten
       variables.forEach((variable, i) => variable.assign(originals[i] as Variable));
     }
   });
+}
+
+/** Sets each variable to w + distance v. */
+function move(
+  variables: readonly Variable[],
+  originals: readonly Tensor[],
+  vectors: readonly Tensor[],
+  distance: Tensor,
+): void {
+  variables.forEach((variable, i) =>
+    variable.assign(add(originals[i], mul(distance, vectors[i])) as Variable),
+  );
 }
 
 /** h = 1e-3 |w| / |v|; weights of zero give no scale, a vector of zero no direction. */

@@ -44,7 +44,7 @@ const label = 'preconditionedSharpness';
  * const optimizer = new AdamW({ learningRate: 0.01 });
  * const { value, converged } = await preconditionedSharpness(optimizer, loss, variables);
  * converged; // true
- * distanceToInstability({ sharpness: value, learningRate: 0.01, kind: 'adam', beta: 0.9 }) < 1; // true
+ * distanceToInstability({ sharpness: value, learningRate: 0.01, kind: 'adam' }) < 1; // true
  */
 export async function preconditionedSharpness(
   optimizer: FusedOptimizer,

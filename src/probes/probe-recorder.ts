@@ -227,8 +227,8 @@ export class ProbeRecorder {
    * @param Plot - Observable Plot: `import * as Plot from '@observablehq/plot'`.
    * @param options - The document, the size, and the variables to draw.
    * @returns The SVG element.
-   * @throws {Error} if nothing is known yet, there is no document, or an option is unknown or out of
-   *   range.
+   * @throws {Error} if nothing is known yet, there is no document, or an option is unknown or out
+   *   of range.
    * @example
    * document.body.append(recorder.figure(Plot));
    *

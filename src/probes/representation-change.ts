@@ -228,8 +228,8 @@ function checkSameCalls(
   if (times === timesAfter) return;
   const calls = `${times} ${times === 1 ? 'call' : 'calls'}`;
   throw new Error(
-    `${label}: ${show(name)} was measured in ${calls} before the update and ${timesAfter} after it; ` +
-      'the network must call the same layers each time',
+    `${label}: ${show(name)} was measured in ${calls} before the update ` +
+      `and ${timesAfter} after it; the network must call the same layers each time`,
   );
 }
 

@@ -4,7 +4,7 @@
 export type SymmetricEigen = { readonly values: number[]; readonly vectors: number[][] };
 
 /** More than enough: the off-diagonal falls quadratically after two or three. */
-const largestSweeps = 50;
+const maxSweeps = 50;
 
 /**
  * All eigenvalues and eigenvectors by cyclic Jacobi rotations, which are accurate to the last
@@ -16,16 +16,23 @@ export function symmetricEigen(matrix: readonly (readonly number[])[]): Symmetri
   const a = matrix.map((row) => [...row]);
   const v = a.map((_, i) => a.map((_, k) => Number(i === k)));
   const norm = Math.sqrt(a.flat().reduce((sum, x) => sum + x * x, 0));
-  for (let sweep = 0; sweep < largestSweeps; sweep++) {
-    let offDiagonal = 0;
-    for (let p = 0; p < size; p++) for (let q = p + 1; q < size; q++) offDiagonal += a[p][q] ** 2;
-    if (Math.sqrt(offDiagonal) <= 1e-15 * norm) break;
+  for (let sweep = 0; sweep < maxSweeps; sweep++) {
+    if (offDiagonalNorm(a) <= 1e-15 * norm) break;
     for (let p = 0; p < size; p++) {
       for (let q = p + 1; q < size; q++) if (a[p][q] !== 0) rotate(a, v, p, q);
     }
   }
   const order = a.map((_, i) => i).sort((i, k) => a[k][k] - a[i][i]);
   return { values: order.map((i) => a[i][i]), vectors: order.map((i) => v.map((row) => row[i])) };
+}
+
+/** The norm of the numbers above the diagonal. */
+function offDiagonalNorm(a: readonly (readonly number[])[]): number {
+  let sum = 0;
+  for (let p = 0; p < a.length; p++) {
+    for (let q = p + 1; q < a.length; q++) sum += a[p][q] ** 2;
+  }
+  return Math.sqrt(sum);
 }
 
 /** Makes a[p][q] zero by a rotation in the plane of p and q. */

@@ -137,14 +137,10 @@ describe.each(backends)('on %s', (backend) => {
     const scales = fc.double({ min: 1e-3, max: 1e3, noNaN: true });
     await fc.assert(
       fc.asyncProperty(
-        sizes,
-        sizes,
-        sizes,
+        fc.tuple(sizes, sizes, sizes),
         fc.nat(),
-        scales,
-        scales,
-        scales,
-        async (samples, inner, columns, seed, a, b, c) => {
+        fc.tuple(scales, scales, scales),
+        async ([samples, inner, columns], seed, [a, b, c]) => {
           const [x, w, dw] = [
             normals(samples * inner, seed),
             normals(inner * columns, seed + 1),

@@ -7,6 +7,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import * as optimizers from '../../src/optimizers/index.js';
 import * as probes from '../../src/probes/index.js';
 import { hessianVectorProduct } from '../../src/probes/hessian-vector-product.js';
+import { metricNames } from '../../src/probes/metrics.js';
 import { useBackend } from '../support/backends.js';
 import { read, runExample } from '../support/examples.js';
 import { normals, variableOf } from './support.js';
@@ -92,7 +93,12 @@ test('every probe has one', () => {
   expect(examples.map(({ name }) => name)).toEqual(expect.arrayContaining(functions));
 });
 
-test.each(examples)('$name', async ({ parts }) => {
+test('the probe of updates says what each metric is', () => {
+  const text = read('src/probes/update-probe.ts');
+  for (const metric of metricNames) expect(text, metric).toContain(` * - ${metric}: `);
+});
+
+test.each(examples)('$name', async ({ name, parts }) => {
   vi.spyOn(console, 'log').mockImplementation(() => {});
   const given = setting();
   // A figure without options is drawn in a browser.
@@ -103,9 +109,12 @@ test.each(examples)('$name', async ({ parts }) => {
       "'dense_Dense1/kernel'",
       `'${(given.model.trainableWeights[0].read() as tf.Variable).name}'`,
     );
+  let claims = 0;
   for (const part of parts)
-    await runExample(
+    claims += await runExample(
       `const { ${Object.keys(given).join(', ')} } = modules.given;\n{\n${taken(part)}\n}`,
       { given },
     );
+  // An example of a probe claims what it gives; one of a method may only show the call.
+  if (name in probes) expect(claims).toBeGreaterThan(0);
 });

@@ -58,8 +58,10 @@ const functions: readonly Unary[] = [
 function erf(x: number): number {
   const [steps, h] = [2000, x / 2000];
   let sum = 0;
-  for (let i = 0; i <= steps; i++)
-    sum += (i === 0 || i === steps ? 1 : i % 2 === 1 ? 4 : 2) * Math.exp(-((i * h) ** 2));
+  for (let i = 0; i <= steps; i++) {
+    const inside = i % 2 === 1 ? 4 : 2;
+    sum += (i === 0 || i === steps ? 1 : inside) * Math.exp(-((i * h) ** 2));
+  }
   return (2 / Math.sqrt(Math.PI)) * (h / 3) * sum;
 }
 
