@@ -1,13 +1,14 @@
 /**
  * The layers of docs/architecture.md: who imports whom in src, types included. Arrows point one way,
- * and no file imports itself by way of others.
+ * and no file imports itself by way of others. The files that the guides name are there.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import ts from 'typescript';
 import { describe, expect, test } from 'vitest';
 
-const root = resolve(import.meta.dirname, '../src');
+const repository = resolve(import.meta.dirname, '..');
+const root = join(repository, 'src');
 
 /** The folders that the files of each folder may import besides their own. */
 const layers: Record<string, readonly string[]> = {
@@ -99,3 +100,19 @@ describe('the layers', () => {
       for (const other of allowed) expect(below.indexOf(other)).toBeLessThan(below.indexOf(layer));
   });
 });
+
+/** Paths in the code spans of a guide, without those that leave a part of a name open. */
+function pathsIn(guide: string): string[] {
+  const text = readFileSync(join(repository, guide), 'utf8');
+  const spans = [...text.matchAll(/`([^`\n]+)`/g)].map(([, span]) => span);
+  return spans.filter((span) => /^(api|bench|build|docs|src|test)\/[\w./-]*$/.test(span));
+}
+
+test.each(['README.md', 'CONTRIBUTING.md', 'docs/architecture.md', 'docs/optimizers.md'])(
+  '%s names files that exist',
+  (guide) => {
+    const paths = pathsIn(guide);
+    expect(paths.length).toBeGreaterThan(0);
+    expect(paths.filter((path) => !existsSync(join(repository, path)))).toEqual([]);
+  },
+);
