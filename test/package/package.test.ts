@@ -3,8 +3,8 @@
  * and stays small.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { createPackageFromTarballData, checkPackage } from '@arethetypeswrong/core';
 import { build } from 'esbuild';
@@ -22,6 +22,8 @@ const run = (file: string, code: string): string => {
   writeFileSync(join(project.folder, file), code);
   return execFileSync('node', [file], { cwd: project.folder, encoding: 'utf8' }).trim();
 };
+
+type SourceMap = { readonly sources: readonly string[] };
 
 const training = `
   const tf = core;
@@ -60,6 +62,21 @@ ${training}`;
       pkgDir: join(project.folder, 'node_modules/tfjs-warmup'),
     });
     expect(messages).toEqual([]);
+  });
+
+  test('brings the source behind every file', () => {
+    const dist = join(project.folder, 'node_modules/tfjs-warmup/dist');
+    const files = readdirSync(dist, { recursive: true, encoding: 'utf8' });
+    const code = files.filter((name) => /\.(js|d\.ts)$/.test(name));
+    const sources = code.flatMap((name) => {
+      const file = join(dist, name);
+      const [, map] = /^\/\/# sourceMappingURL=(.*)$/m.exec(readFileSync(file, 'utf8'))!;
+      const read = JSON.parse(readFileSync(join(dirname(file), map), 'utf8')) as SourceMap;
+      return read.sources.map((source) => join(dirname(file), source));
+    });
+    // A file that only re-exports has an empty map.
+    expect(new Set(sources).size).toBeGreaterThan(100);
+    expect(sources.filter((source) => !existsSync(source))).toEqual([]);
   });
 
   test('has sound types for import and for require', async () => {
