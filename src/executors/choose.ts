@@ -6,8 +6,8 @@ import { OpsExecutor } from './ops.js';
 import { BackendHeap, type WasmBackend } from './wasm-backend-heap.js';
 import { PrivateHeap } from './wasm-private-heap.js';
 import { WasmExecutor } from './wasm.js';
-import { isWebGPUBackend, webgpuBridge } from './webgpu-bridge.js';
-import { webgpuExecutor } from './webgpu.js';
+import { isWebGPUBackend, WebGPUBridge } from './webgpu-bridge.js';
+import { WebGPUExecutor } from './webgpu.js';
 
 /** What an optimizer may ask for: the fastest for the backend, or tfjs operations. */
 export type ExecutorChoice = 'auto' | 'ops';
@@ -44,7 +44,7 @@ function whyNoKernels(): string | undefined {
 export function chooseExecutor(choice: ExecutorChoice): Executor {
   if (choice === 'ops') return new OpsExecutor();
   const current = backend() as unknown as Partial<WasmBackend>;
-  if (isWebGPUBackend(current)) return webgpuExecutor(webgpuBridge(current));
+  if (isWebGPUBackend(current)) return new WebGPUExecutor(new WebGPUBridge(current));
   if (getBackend() === 'webgpu')
     return fallBack('this build of the webgpu backend lacks what kernels need');
   const onWasm = current.wasm !== undefined;
