@@ -1,12 +1,11 @@
 /** The command plans of recent steps, with memory for their parameters. */
 import type { Plan } from '../compiler/plan.js';
+import type { Arenas } from './webgpu-arena.js';
 import type { WebGPUBridge } from './webgpu-bridge.js';
 import type { ArenaJob, CommandPlan } from './webgpu-command-plan.js';
-import { ParameterRing } from './webgpu-parameter-ring.js';
-import { planCommands } from './webgpu-plan-commands.js';
-import type { Arenas } from './webgpu-arena.js';
-import type { Pipelines } from './webgpu-pipelines.js';
 import { CommandWriter } from './webgpu-command-writer.js';
+import type { Pipelines } from './webgpu-pipelines.js';
+import { planCommands } from './webgpu-plan-commands.js';
 
 /** Plans that are kept: a model whose losses take turns has more than one list of variables. */
 const maximumPlans = 8;
@@ -15,7 +14,11 @@ export type CachedCommands = {
   readonly plan: CommandPlan;
   /** The words of the plan, as floats. */
   readonly floats: Float32Array;
-  readonly ring: ParameterRing;
+  /** A ring buffer: each step writes its parameters to the next part. */
+  readonly parameters: GPUBuffer;
+  /** Parts of the ring, and the part of the next step. */
+  readonly parts: number;
+  part: number;
 };
 
 export class CommandCache {
@@ -30,11 +33,12 @@ export class CommandCache {
     this.#pipelines = pipelines;
   }
 
+  /** The commands of a step on these jobs' variables and plans. */
   commandsFor(jobs: readonly ArenaJob[], stepWide: Plan | undefined): CachedCommands {
     const waiting = this.#bridge.dispatchesPerSubmit();
     const index = this.#cached.findIndex(({ plan }) => isPlanFor(plan, jobs, stepWide));
-    // The flag that says how many steps may wait can change at any time: the ring may be too small.
-    if (index >= 0 && this.#cached[index].ring.capacity > waiting) return this.#cached[index];
+    // The flag for dispatches that wait can change at any time; then the ring may be too small.
+    if (index >= 0 && this.#cached[index].parts > waiting) return this.#cached[index];
     if (index >= 0 || this.#cached.length === maximumPlans) {
       this.#bridge.submit();
       this.#remove(Math.max(index, 0), 1);
@@ -43,9 +47,16 @@ export class CommandCache {
     checkSizes(jobs, device.limits.maxStorageBufferBindingSize);
     const writer = new CommandWriter(device.limits, this.#pipelines);
     const plan = planCommands(jobs, stepWide, this.#arenas, writer);
-    // A dispatch that waits to be submitted still reads its parameters, and a step has at least one.
-    const ring = new ParameterRing(device, plan.words.byteLength, waiting + 1);
-    const commands = { plan, floats: new Float32Array(plan.words.buffer), ring };
+    // Dispatches that wait to be submitted still read their parameters: so many steps, and this one.
+    const parts = waiting + 1;
+    const parameters = device.createBuffer({
+      label: 'tfjs-warmup parameters',
+      // Bindings are as long as a part and may begin within the last one.
+      size: plan.words.byteLength * (parts + 1),
+      usage: GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
+    });
+    const floats = new Float32Array(plan.words.buffer);
+    const commands = { plan, floats, parameters, parts, part: 0 };
     this.#cached.push(commands);
     return commands;
   }
@@ -55,7 +66,7 @@ export class CommandCache {
   }
 
   #remove(start: number, count = this.#cached.length): void {
-    for (const { ring } of this.#cached.splice(start, count)) ring.buffer.destroy();
+    for (const { parameters } of this.#cached.splice(start, count)) parameters.destroy();
   }
 }
 

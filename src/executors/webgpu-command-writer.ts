@@ -56,13 +56,8 @@ export class CommandWriter {
       // In two dimensions where one has no room for them; passes ignore those past the end.
       const x = Math.min(groups, this.#limits.maxComputeWorkgroupsPerDimension);
       const workgroups = [x, Math.ceil(groups / x), batch.length] as const;
-      this.#dispatch(
-        arena,
-        batch,
-        code,
-        workgroups,
-        batch.map(({ job }) => job),
-      );
+      const jobs = batch.map(({ job }) => job);
+      this.#dispatch(arena, batch, code, workgroups, jobs);
     }
   }
 

@@ -28,12 +28,12 @@ export class Dispatcher {
    * Encodes a dispatch. A step has tens of them, so nothing is allocated here once the bind groups
    * are there.
    */
-  encode(dispatch: Dispatch, { ring }: CachedCommands, step: StepBuffers): void {
+  encode(dispatch: Dispatch, commands: CachedCommands, step: StepBuffers): void {
     const { jobs, gradients } = step;
     // This may grow the arena, which ends the pass: the pass is asked for afterwards.
-    const stable = this.#stableGroup(dispatch, ring, step);
+    const stable = this.#stableGroup(dispatch, commands, step);
     const pass = this.#bridge.computePass();
-    this.#offset[0] = ring.offset + 4 * dispatch.parameters;
+    this.#offset[0] = commands.part * commands.plan.words.byteLength + 4 * dispatch.parameters;
     pass.setPipeline(dispatch.pipeline.pipeline);
     pass.setBindGroup(0, stable, this.#offset, 0, 1);
     dispatch.gradients.forEach((job, k) => {
@@ -42,14 +42,14 @@ export class Dispatcher {
       this.#bridge.keepUntilSubmit(gradient!);
     });
     for (const job of dispatch.weights) this.#bridge.keepUntilSubmit(jobs[job].variable);
-    const [x, y, z] = dispatch.workgroups;
-    pass.dispatchWorkgroups(x, y, z);
+    const { workgroups } = dispatch;
+    pass.dispatchWorkgroups(workgroups[0], workgroups[1], workgroups[2]);
   }
 
   /** The group of arena, parameters and weights. A weight's buffer may be larger than its tensor. */
   #stableGroup(
     dispatch: Dispatch,
-    ring: CachedCommands['ring'],
+    { plan, parameters }: CachedCommands,
     { jobs, weights }: StepBuffers,
   ): GPUBindGroup {
     const arena = dispatch.arena.buffer();
@@ -62,7 +62,7 @@ export class Dispatcher {
       return stable.group;
     const bindings: GPUBufferBinding[] = [
       { buffer: arena },
-      { buffer: ring.buffer, size: ring.stepBytes },
+      { buffer: parameters, size: plan.words.byteLength },
       ...dispatch.weights.map((job) => ({
         buffer: weights[job],
         size: 4 * jobs[job].variable.size,

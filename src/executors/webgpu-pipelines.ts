@@ -8,7 +8,7 @@ export type Pipeline = {
   readonly stable: GPUBindGroupLayout;
 };
 
-type Layouts = { readonly stable: GPUBindGroupLayout; readonly pipeline: GPUPipelineLayout };
+type Layouts = { readonly stable: GPUBindGroupLayout; readonly layout: GPUPipelineLayout };
 
 export class Pipelines {
   readonly #bridge: WebGPUBridge;
@@ -26,7 +26,7 @@ export class Pipelines {
   of(name: string, code: string, weights: number, gradients: number): Pipeline {
     return getOrMake(this.#pipelines, code, () => {
       const { device } = this.#bridge;
-      const { stable, pipeline: layout } = this.#layoutsOf(weights, gradients);
+      const { stable, layout } = this.#layoutsOf(weights, gradients);
       const label = `tfjs-warmup ${name}`;
       const compile = (): GPUComputePipeline =>
         device.createComputePipeline({
@@ -47,9 +47,13 @@ export class Pipelines {
         'read-only-storage',
         ...Array<'storage'>(weights).fill('storage'),
       ]);
-      const gradientLayouts = Array<GPUBindGroupLayout>(gradients).fill(this.gradientLayout);
-      const bindGroupLayouts = [stable, ...gradientLayouts];
-      return { stable, pipeline: this.#bridge.device.createPipelineLayout({ bindGroupLayouts }) };
+      const layout = this.#bridge.device.createPipelineLayout({
+        bindGroupLayouts: [
+          stable,
+          ...Array<GPUBindGroupLayout>(gradients).fill(this.gradientLayout),
+        ],
+      });
+      return { stable, layout };
     });
   }
 

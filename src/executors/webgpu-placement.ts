@@ -4,7 +4,7 @@ import { cutPlan, wordsOf, type Pass } from '../compiler/print-wgsl.js';
 import { getOrMake } from '../get-or-make.js';
 import type { Reading } from './executor.js';
 import type { Arena, Place } from './webgpu-arena.js';
-import type { ArenaJob } from './webgpu-command-plan.js';
+import type { ArenaJob, PlanRun } from './webgpu-command-plan.js';
 
 /** The readings of the jobs of an arena, one after the other. */
 export type PlacedReadings = {
@@ -20,11 +20,8 @@ export const passesOf = (plan: Plan): readonly Pass[] =>
 /** The place of the step-wide factor. */
 export const scalePlace = (arena: Arena): Place => arena.scratch('gradientScale', 1);
 
-/** Allocates the readings of all jobs of an arena, if they have any. */
-export function allocateReadings(
-  arena: Arena,
-  jobs: readonly ArenaJob[],
-): PlacedReadings | undefined {
+/** Allocates the readings of some jobs, if they have any. */
+function allocateReadings(arena: Arena, jobs: readonly ArenaJob[]): PlacedReadings | undefined {
   let words = 0;
   for (const { plan, layout } of jobs) {
     for (const buffer of plan.buffers)
@@ -48,11 +45,7 @@ function placeReading(
 }
 
 /** Places the buffers of a job's plan; its readings take the next words of `readings`. */
-export function placeBuffers(
-  arena: Arena,
-  job: ArenaJob,
-  readings: PlacedReadings | undefined,
-): number[] {
+function placeBuffers(arena: Arena, job: ArenaJob, readings: PlacedReadings | undefined): number[] {
   const { variable, slots, plan, layout } = job;
   const hasOneSweep = passesOf(plan).filter(({ kind }) => kind === 'sweep').length === 1;
   let elementBuffers = 0;
@@ -77,4 +70,17 @@ export function placeBuffers(
         return arena.scratch(scratchName(buffer), wordsOf(plan, buffer, layout)).offset;
     }
   });
+}
+
+/** Places all that the jobs of these indices use in an arena. */
+export function placeJobs(arena: Arena, jobs: readonly ArenaJob[], indices: readonly number[]) {
+  const readings = allocateReadings(
+    arena,
+    indices.map((index) => jobs[index]),
+  );
+  const runs = indices.map((index): PlanRun => {
+    const { plan, layout } = jobs[index];
+    return { job: index, plan, layout, offsets: placeBuffers(arena, jobs[index], readings) };
+  });
+  return { runs, readings };
 }

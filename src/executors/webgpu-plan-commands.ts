@@ -1,45 +1,37 @@
-/** Plans the commands of a step: the step-wide stage, then the passes of all jobs, phase by phase. */
+/** From the jobs of a step to the commands that run them. */
 import type { Plan } from '../compiler/plan.js';
 import { groupsOf } from '../compiler/print-wgsl.js';
 import { getOrMake } from '../get-or-make.js';
 import type { Arena, Arenas } from './webgpu-arena.js';
 import type { ArenaJob, CommandPlan, PlanRun } from './webgpu-command-plan.js';
 import type { CommandWriter, RunGroup } from './webgpu-command-writer.js';
-import {
-  allocateReadings,
-  passesOf,
-  placeBuffers,
-  scalePlace,
-  type PlacedReadings,
-} from './webgpu-placement.js';
+import { passesOf, placeJobs, scalePlace, type PlacedReadings } from './webgpu-placement.js';
 
+/**
+ * Plans a step: first the step-wide stage; then each arena's jobs get their places; then all passes
+ * are written in phases.
+ */
 export function planCommands(
   jobs: readonly ArenaJob[],
   stepWide: Plan | undefined,
   arenas: Arenas,
   writer: CommandWriter,
 ): CommandPlan {
-  const readings: CommandPlan['readings'][number][] = [];
-  const groups: RunGroup[] = [];
+  // Holds the step-wide values, and the intermediate values of jobs without slots.
   const anyArena = arenas.withRoomFor(0, 'a step');
   if (stepWide) writeStepWide(writer, anyArena, jobs, stepWide);
+  const groups: RunGroup[] = [];
+  const readings: CommandPlan['readings'][number][] = [];
   const arenaOf = (job: number): Arena =>
     Object.values(jobs[job].slots)[0]?.place.arena ?? anyArena;
   for (const [arena, members] of groupBy([...jobs.keys()], arenaOf)) {
     if (stepWide && arena !== anyArena) writer.copy(scalePlace(anyArena), scalePlace(arena));
-    const placed = allocateReadings(
-      arena,
-      members.map((job) => jobs[job]),
-    );
-    const runs = members.map((job): PlanRun => {
-      const { plan, layout } = jobs[job];
-      return { job, plan, layout, offsets: placeBuffers(arena, jobs[job], placed) };
-    });
-    for (const [plan, alike] of groupBy(runs, (run) => run.plan))
-      groups.push({ arena, plan, runs: alike });
+    const placed = placeJobs(arena, jobs, members);
+    for (const [plan, runs] of groupBy(placed.runs, (run) => run.plan))
+      groups.push({ arena, plan, runs });
     // The step-wide factor is read once, with the readings of the first arena that has any.
-    const withScale = stepWide && readings.length === 0;
-    if (placed) readings.push(readingsOf(placed, withScale ? anyArena : undefined));
+    const scaleArena = stepWide && readings.length === 0 ? anyArena : undefined;
+    if (placed.readings) readings.push(readingsOf(placed.readings, scaleArena));
   }
   writePhases(writer, groups);
   const words = writer.parameters();

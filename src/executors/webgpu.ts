@@ -48,7 +48,7 @@ export class WebGPUExecutor implements Executor {
     const commands = this.#commands.commandsFor(jobs, stepWide?.plan);
     this.#uploadParameters(commands, jobs, stepWide);
     this.#encode(commands, { jobs, weights, gradients });
-    commands.ring.advance();
+    commands.part = (commands.part + 1) % commands.parts;
     for (const copy of copies) {
       this.#bridge.keepUntilSubmit(copy);
       copy.dispose();
@@ -106,7 +106,7 @@ export class WebGPUExecutor implements Executor {
   }
 
   #uploadParameters(
-    { plan: { scalars, words }, floats, ring }: CachedCommands,
+    { plan: { scalars, words }, floats, parameters, part }: CachedCommands,
     jobs: readonly ArenaJob[],
     stepWide: StepWide | undefined,
   ): void {
@@ -114,7 +114,7 @@ export class WebGPUExecutor implements Executor {
       const { values } = plan === stepWide?.plan ? stepWide : jobs[job];
       plan.writeScalars(values, floats, word);
     }
-    this.#bridge.device.queue.writeBuffer(ring.buffer, ring.offset, words);
+    this.#bridge.device.queue.writeBuffer(parameters, part * words.byteLength, words);
   }
 
   #encode(commands: CachedCommands, buffers: StepBuffers): void {
