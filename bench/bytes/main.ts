@@ -7,11 +7,12 @@ import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
 
 const compiler = ["export * from './compiler/program'", "export * from './compiler/rule'"];
-const ops = [...compiler, "export { opsExecutor } from './executors/ops'"];
+const ops = [...compiler, "export { OpsExecutor } from './executors/ops'"];
 const wasm = [
   ...ops,
-  "export { wasmExecutor } from './executors/wasm'",
-  "export * from './executors/wasm-heap'",
+  "export { WasmExecutor } from './executors/wasm'",
+  "export * from './executors/wasm-backend-heap'",
+  "export * from './executors/wasm-private-heap'",
 ];
 
 const imports: readonly (readonly [name: string, code: readonly string[]])[] = [

@@ -1,6 +1,6 @@
 /** Starts any tfjs optimizer on a backend. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { WasmBackend } from '../../src/executors/wasm-heap.js';
+import type { WasmBackend } from '../../src/executors/wasm-backend-heap.js';
 import { bytesOfStep, randomValues, timeSteps } from '../../src/optimizers/measure-step.js';
 import type { Shape } from './cases.js';
 import type { Running } from './subjects.js';

@@ -2,32 +2,38 @@
 import { backend, getBackend } from '@tensorflow/tfjs-core';
 import { simdModule } from '../compiler/wasm-module.js';
 import type { Executor } from './executor.js';
-import { opsExecutor } from './ops.js';
-import { backendHeap, privateHeap, type WasmBackend } from './wasm-heap.js';
-import { wasmExecutor } from './wasm.js';
-import { isWebGPUBackend, webgpuBridge } from './webgpu-bridge.js';
-import { webgpuExecutor } from './webgpu.js';
+import { OpsExecutor } from './ops.js';
+import { BackendHeap, type WasmBackend } from './wasm-backend-heap.js';
+import { PrivateHeap } from './wasm-private-heap.js';
+import { WasmExecutor } from './wasm.js';
+import { isWebGPUBackend, WebGPUBridge } from './webgpu-bridge.js';
+import { WebGPUExecutor } from './webgpu.js';
 
 /** What an optimizer may ask for: the fastest for the backend, or tfjs operations. */
 export type ExecutorChoice = 'auto' | 'ops';
 
 const warned = new Set<string>();
 
+/** The executor of tfjs operations; warns once for each reason. */
 function fallBack(reason: string): Executor {
   if (!warned.has(reason))
     console.warn(`tfjs-warmup: no fused kernels, tfjs operations instead: ${reason}`);
   warned.add(reason);
-  return opsExecutor();
+  return new OpsExecutor();
 }
 
-/** Why this place cannot compile WebAssembly with SIMD, or undefined. */
+/** Why WebAssembly with SIMD cannot be compiled here, or undefined if it can. */
 function whyNoKernels(): string | undefined {
   if (typeof WebAssembly === 'undefined') return 'there is no WebAssembly here';
   if (!WebAssembly.validate(simdModule)) return 'WebAssembly has no SIMD here';
   try {
-    return void new WebAssembly.Module(simdModule);
+    void new WebAssembly.Module(simdModule);
+    return undefined;
   } catch (error) {
-    return `WebAssembly cannot be compiled here (a Content-Security-Policy needs 'wasm-unsafe-eval'): ${(error as Error).message}`;
+    return (
+      'WebAssembly cannot be compiled here ' +
+      `(a Content-Security-Policy needs 'wasm-unsafe-eval'): ${(error as Error).message}`
+    );
   }
 }
 
@@ -36,17 +42,17 @@ function whyNoKernels(): string | undefined {
  * operations elsewhere.
  */
 export function chooseExecutor(choice: ExecutorChoice): Executor {
-  if (choice === 'ops') return opsExecutor();
+  if (choice === 'ops') return new OpsExecutor();
   const current = backend() as unknown as Partial<WasmBackend>;
-  if (isWebGPUBackend(current)) return webgpuExecutor(webgpuBridge(current));
+  if (isWebGPUBackend(current)) return new WebGPUExecutor(new WebGPUBridge(current));
   if (getBackend() === 'webgpu')
     return fallBack('this build of the webgpu backend lacks what kernels need');
   const onWasm = current.wasm !== undefined;
-  if (!onWasm && getBackend() !== 'cpu') return opsExecutor();
+  if (!onWasm && getBackend() !== 'cpu') return new OpsExecutor();
   const reason = whyNoKernels();
   if (reason) return fallBack(reason);
-  const heap = onWasm ? backendHeap(current) : privateHeap();
+  const heap = onWasm ? BackendHeap.of(current) : new PrivateHeap();
   return heap
-    ? wasmExecutor(heap)
+    ? new WasmExecutor(heap)
     : fallBack('this build of the wasm backend does not show its memory');
 }

@@ -1,4 +1,4 @@
-/** What runs plans on a backend and owns the slots. Executors know no optimizer. */
+/** An executor runs plans on one backend and owns the slots. Executors know no optimizer. */
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 import type { Layout } from '../compiler/layout.js';
 import type { Plan } from '../compiler/plan.js';
@@ -6,15 +6,18 @@ import type { Plan } from '../compiler/plan.js';
 /** A slot of a variable; where its values are, only its executor knows. */
 export type Slot = { readonly shape: readonly number[] };
 
+/** The shapes of a variable's slots, by name. */
+export type SlotShapes = Readonly<Record<string, readonly number[]>>;
+
 /** The slots of a variable, by name. */
-export type Slots<Kept extends Slot = Slot> = Readonly<Record<string, Kept>>;
+export type Slots<S extends Slot = Slot> = Readonly<Record<string, S>>;
 
 /** A plan to run on one variable. */
-export type Job<Kept extends Slot = Slot> = {
+export type Job<S extends Slot = Slot> = {
   readonly variable: Variable;
   /** Left out where the plan reads none. */
   readonly gradient?: Tensor;
-  readonly slots: Slots<Kept>;
+  readonly slots: Slots<S>;
   readonly plan: Plan;
   readonly layout: Layout;
   /** The host values that the plan's scalars are computed from. */
@@ -22,21 +25,22 @@ export type Job<Kept extends Slot = Slot> = {
 };
 
 /**
- * A plan over the gradients of all jobs, whose sums go on from one to the next; it gives the
- * step-wide factor.
+ * A plan that runs over the gradient of each job in turn, before the jobs' own plans. Its tensor
+ * sums accumulate over all gradients; the result is the factor that scales every gradient.
  */
 export type StepWide = { readonly plan: Plan; readonly values: Readonly<Record<string, number>> };
 
 /**
- * Numbers that the plans of a step have given to `reading` buffers, still on the backend; who gets
- * the tensor disposes it.
+ * Numbers that the plans of a step wrote to `reading` buffers, in one tensor on the backend. The
+ * receiver disposes the tensor.
  */
 export type Reading = {
   readonly tensor: Tensor;
-  /** Which stretch is whose; the step-wide factor has no variable. */
+  /** What the tensor's elements are; the step-wide factor belongs to no variable. */
   readonly entries: readonly {
     readonly variable?: string;
     readonly name: string;
+    /** The index of the first element. */
     readonly at: number;
     readonly length: number;
   }[];
@@ -45,10 +49,10 @@ export type Reading = {
 export interface Executor {
   readonly name: 'wasm' | 'webgpu' | 'ops';
   /** Makes the slots of a variable, all zero. */
-  create(variableName: string, shapes: Readonly<Record<string, readonly number[]>>): Slots;
+  create(variableName: string, shapes: SlotShapes): Slots;
   /**
-   * Runs the jobs' plans on variables and slots, in place; gradients are only read. Gives what the
-   * plans leave for the host.
+   * Runs the jobs' plans on variables and slots, in place; gradients are only read. Returns the
+   * readings of the plans.
    */
   step(jobs: readonly Job[], stepWide?: StepWide): Reading[];
   /** A copy of a slot as a tensor. */

@@ -1,7 +1,7 @@
 import { mul, type Variable } from '@tensorflow/tfjs-core';
 
 /**
- * Gives a variable data of its own, where it shares them with other tensors: a kernel writes in
+ * Copies a variable's data, which it shares with other tensors, so that a kernel can write them in
  * place.
  */
 export function ownData(variable: Variable): void {

@@ -48,113 +48,123 @@ const members: readonly (keyof Backend)[] = [
 export const isWebGPUBackend = (backend: object): backend is Backend =>
   members.every((member) => (backend as Partial<Backend>)[member] !== undefined);
 
-export type WebGPUBridge = ReturnType<typeof webgpuBridge>;
-
-export function webgpuBridge(backend: Backend) {
-  const { device } = backend;
+export class WebGPUBridge {
+  readonly device: GPUDevice;
+  readonly #backend: Backend;
   /** Why no further step can run. */
-  let failure: Error | undefined;
-  let lost = false;
-  void device.lost.then(({ message }) => {
-    lost = true;
-    failure ??= new Error(
-      `the webgpu device is lost (${message}); make a new backend, and give an optimizer on it with setWeights what getWeights had saved`,
-    );
-  });
+  #failure: Error | undefined;
+  #lost = false;
 
-  const submit = (): void => {
-    if (lost) return;
-    backend.ensureCommandEncoderReady();
-    backend.endComputePassEncoder();
-    backend.submitQueue();
-  };
+  constructor(backend: Backend) {
+    this.#backend = backend;
+    this.device = backend.device;
+    void this.device.lost.then(({ message }) => {
+      this.#lost = true;
+      this.#failure ??= new Error(
+        `the webgpu device is lost (${message}); make a new backend, ` +
+          'and give an optimizer on it with setWeights what getWeights had saved',
+      );
+    });
+  }
 
-  /** The buffer of a tensor's data, on the GPU; may end the current pass. */
-  const buffer = ({ dataId }: Tensor): GPUBuffer => {
-    backend.uploadToGPU(dataId);
-    return backend.tensorMap.get(dataId).resource!;
-  };
+  /** Throws if the device is lost, or has refused something. */
+  throwIfFailed(): void {
+    if (this.#failure) throw this.#failure;
+  }
+
+  /** True if new tensors are made on this backend. */
+  isCurrent(): boolean {
+    return (currentBackend() as unknown) === this.#backend;
+  }
+
+  /** The number of dispatches after which the backend submits. */
+  dispatchesPerSubmit(): number {
+    return env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE');
+  }
 
   /**
-   * Keeps the buffer of a tensor that is disposed from being used again until all that is encoded
-   * is submitted.
+   * Creates a GPU object that the device may refuse. The device reports that later: from then on
+   * `throwIfFailed` throws what `messageOf` says of the reason.
    */
-  const keepUntilSubmit = ({ dataId }: Tensor): void =>
-    void backend.commandQueueOwnedIds.add(dataId);
+  create<T>(filter: GPUErrorFilter, make: () => T, messageOf: (reason: string) => string): T {
+    this.device.pushErrorScope(filter);
+    const made = make();
+    const onError = (error: GPUError | null): void => {
+      if (error) this.#failure ??= new Error(messageOf(error.message));
+    };
+    // The scopes of a lost device are rejected; its loss is reported already.
+    this.device.popErrorScope().then(onError, () => undefined);
+    return made;
+  }
 
-  return {
-    device,
-    submit,
-    buffer,
-    keepUntilSubmit,
+  /** The buffer of a tensor's data, on the GPU; may end the current pass. */
+  bufferOf({ dataId }: Tensor): GPUBuffer {
+    this.#backend.uploadToGPU(dataId);
+    return this.#backend.tensorMap.get(dataId).resource!;
+  }
 
-    /** Throws if the device is lost, or has refused something. */
-    check(): void {
-      if (failure) throw failure;
-    },
+  /** The buffer of a variable that a kernel will write; nothing else uses the buffer. */
+  writableBufferOf(variable: Variable): GPUBuffer {
+    const backend = this.#backend;
+    // Looking data up moves them here from another backend. Only then does this backend count the
+    // tensors that share them.
+    const { external } = backend.tensorMap.get(variable.dataId);
+    if (external || backend.refCount(variable.dataId) > 1) ownData(variable);
+    const buffer = this.bufferOf(variable);
+    stopCachingValues(backend.tensorMap.get(variable.dataId));
+    return buffer;
+  }
 
-    /** True if tensors are made on this backend now. */
-    isCurrent: (): boolean => (currentBackend() as unknown) === backend,
+  /** A tensor on the GPU whose values are still to be written. */
+  emptyTensor(shape: readonly number[]): Tensor {
+    return engine().makeTensorFromTensorInfo(this.#backend.makeTensorInfo(shape, 'float32'));
+  }
 
-    /** Dispatches that may be encoded before the backend submits them. */
-    dispatchesPerSubmit: (): number => env().getNumber('WEBGPU_DEFERRED_SUBMIT_BATCH_SIZE'),
+  /**
+   * Lets the backend reuse the buffer of a disposed tensor only after everything that is encoded so
+   * far has been submitted.
+   */
+  keepUntilSubmit({ dataId }: Tensor): void {
+    this.#backend.commandQueueOwnedIds.add(dataId);
+  }
 
-    /** Makes what the device may refuse; it tells so only later. */
-    make<T>(filter: GPUErrorFilter, make: () => T, refusal: (message: string) => string): T {
-      device.pushErrorScope(filter);
-      const made = make();
-      const tell = (error: GPUError | null): void => {
-        if (error) failure ??= new Error(refusal(error.message));
-      };
-      // Where the device is lost, there is nothing to say of what it was asked for.
-      device.popErrorScope().then(tell, () => undefined);
-      return made;
-    },
+  /** The backend's compute pass, the same until something ends it. */
+  computePass(): GPUComputePassEncoder {
+    const backend = this.#backend;
+    backend.ensureCommandEncoderReady();
+    return (backend.computePassEncoder ??= backend.commandEncoder!.beginComputePass());
+  }
 
-    /**
-     * The buffer of a variable that a kernel will write: its own, not shared with other tensors or
-     * with the user.
-     */
-    ownBuffer(variable: Variable): GPUBuffer {
-      // Looking at the data moves them here from another backend, which alone knew until then how
-      // many share them.
-      const { external } = backend.tensorMap.get(variable.dataId);
-      if (external || backend.refCount(variable.dataId) > 1) ownData(variable);
-      const own = buffer(variable);
-      forgetValues(backend.tensorMap.get(variable.dataId));
-      return own;
-    },
+  /** Counts a dispatch in the pass, and submits when there are so many. */
+  countDispatch(dispatchesPerSubmit: number): void {
+    if (++this.#backend.dispatchCountInPass >= dispatchesPerSubmit) this.submit();
+  }
 
-    /** A tensor on the GPU whose values are still to be written. */
-    emptyTensor: (shape: readonly number[]): Tensor =>
-      engine().makeTensorFromTensorInfo(backend.makeTensorInfo(shape, 'float32')),
+  /** Encodes a copy of words between buffers, outside a pass. */
+  copy(from: GPUBuffer, fromWord: number, to: GPUBuffer, toWord: number, words: number): void {
+    this.#endPass();
+    const encoder = this.#backend.commandEncoder!;
+    encoder.copyBufferToBuffer(from, 4 * fromWord, to, 4 * toWord, 4 * words);
+  }
 
-    /** The backend's pass, the same until something ends it. */
-    pass(): GPUComputePassEncoder {
-      backend.ensureCommandEncoderReady();
-      return (backend.computePassEncoder ??= backend.commandEncoder!.beginComputePass());
-    },
+  /** Submits what is encoded, unless the device is lost. */
+  submit(): void {
+    if (this.#lost) return;
+    this.#endPass();
+    this.#backend.submitQueue();
+  }
 
-    /** Counts a dispatch that was encoded into the pass; may submit. */
-    dispatched(dispatchesPerSubmit: number): void {
-      if (++backend.dispatchCountInPass >= dispatchesPerSubmit) submit();
-    },
-
-    /** Encodes a copy of words between buffers. */
-    copy(from: GPUBuffer, fromWord: number, to: GPUBuffer, toWord: number, words: number): void {
-      backend.ensureCommandEncoderReady();
-      backend.endComputePassEncoder();
-      backend.commandEncoder!.copyBufferToBuffer(from, 4 * fromWord, to, 4 * toWord, 4 * words);
-    },
-  };
+  #endPass(): void {
+    this.#backend.ensureCommandEncoderReady();
+    this.#backend.endComputePassEncoder();
+  }
 }
 
 /**
- * Drops the copy of the values that the backend keeps on the CPU, and lets it keep none while the
- * data are on the GPU: a `data()` that is pending across a step would store the old ones when it
- * completes.
+ * Drops the backend's copy of the values on the CPU, and prevents a new one while the data are on
+ * the GPU: a `data()` that is pending across a step would store the old values when it completes.
  */
-function forgetValues(data: TensorData): void {
+function stopCachingValues(data: TensorData): void {
   if (Object.getOwnPropertyDescriptor(data, 'values')?.set) return;
   let values: unknown = null;
   Object.defineProperty(data, 'values', {

@@ -177,7 +177,8 @@ describe('half precision', () => {
       const make = (epsilon?: number) => new library[name]({ learningRate: 0.1, epsilon });
       for (const epsilon of [undefined, 1e-8, 9.9e-5, 0]) {
         expect(() => make(epsilon).applyGradients({ [v.name]: g })).toThrow(
-          `${name}: epsilon must be at least 0.0001 on a backend of half precision, where it would be 0, got ${epsilon ?? 1e-8}`,
+          `${name}: epsilon must be at least 0.0001 on a backend of half precision, ` +
+            `where it would be 0, got ${epsilon ?? 1e-8}`,
         );
       }
       const before = bitsOf(v);

@@ -18,9 +18,7 @@ import {
 } from './tools.js';
 
 const shape = [13, 7];
-/**
- * With a norm to clip by, a gradient is looked at before the weights are borrowed; without, after.
- */
+/** With a norm to clip by, a gradient is read before the weights are; without, after. */
 let clipNorm: number | undefined;
 const make = () => new AdamW({ learningRate: 0.1, clipNorm });
 const gradient = (seed = 50) => numbersTensor(shape, seed);

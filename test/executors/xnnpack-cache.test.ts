@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { WasmBackend } from '../../src/executors/wasm-heap.js';
+import type { WasmBackend } from '../../src/executors/wasm-backend-heap.js';
 import { RuleOptimizer, SGDMomentum } from '../../src/optimizers/index.js';
 import { defineRule, mul, sub } from '../../src/rules/index.js';
 import { bitsOf, numbersTensor, numbersVariable, stepWith, useBackend } from './tools.js';
@@ -194,7 +194,7 @@ describe('sees the new weights right after a step', () => {
 });
 
 describe('would use the old weights if the cache were kept', () => {
-  // If tfjs drops its cache by itself one day, these fail, and `giveBack` can go.
+  // If tfjs drops its cache by itself one day, these fail, and `BackendHeap.commit` can go.
   test.each(
     operations
       .filter(({ cached }) => cached)

@@ -106,7 +106,9 @@ describeWebGPU('state on the GPU', () => {
       expect(await tf.setBackend(away)).toBe(true);
       const others = makeVariables();
       const clear =
-        'state on the GPU cannot be moved to another backend at once; while webgpu is the backend, save it with getWeights and wait for the data() of its tensors, then change the backend and give them to setWeights';
+        'state on the GPU cannot be moved to another backend at once; while webgpu is the ' +
+        'backend, save it with getWeights and wait for the data() of its tensors, then change ' +
+        'the backend and give them to setWeights';
       expect(() => train(optimizer, others, 0, 1)).toThrow(clear);
       await expect(optimizer.getWeights()).rejects.toThrow(clear);
       const attempt = (): void => expect(() => optimizer.executorName).toThrow(clear);
@@ -216,7 +218,8 @@ describeWebGPU('a build of the backend that lacks what kernels need', () => {
     Reflect.deleteProperty(backend(), 'refCount');
     expect(warn.mock.calls.filter(([text]) => String(text).startsWith('tfjs-warmup:'))).toEqual([
       [
-        'tfjs-warmup: no fused kernels, tfjs operations instead: this build of the webgpu backend lacks what kernels need',
+        'tfjs-warmup: no fused kernels, tfjs operations instead: ' +
+          'this build of the webgpu backend lacks what kernels need',
       ],
     ]);
     const others = makeVariables();
@@ -250,7 +253,7 @@ describeWebGPU('a shader that the device refuses', () => {
   });
   const layout = layoutOf('test', [3], 0);
 
-  it('is an error at the next step, with the name of the rule and the source, for every optimizer that needs it', async () => {
+  it('is an error at the next step with rule and source, for every optimizer that needs it', async () => {
     const [w, g] = [variableOf([1, 2, 3]), tf.tensor1d([1, 1, 1])];
     const [first, second] = [chooseExecutor('auto'), chooseExecutor('auto')];
     const job = { variable: w, gradient: g, slots: {}, plan: broken('mine'), layout, values: {} };

@@ -2,7 +2,8 @@
  * How far float32 results may be from exact ones: values of expressions in double, each with a
  * bound of its error.
  */
-import type { Expression } from '../../src/compiler/expression.js';
+import type { DeviceDomain, Expression } from '../../src/compiler/expression.js';
+import { getOrMake } from '../../src/get-or-make.js';
 import type { Inputs } from '../support/kernel.js';
 import { neuronOfElement, type Shape } from '../support/oracle.js';
 
@@ -22,7 +23,6 @@ const largest = 3.4e38;
  */
 const additions = 200;
 
-type Domain = Expression['domain'];
 type Pair = readonly [value: number, error: number];
 
 const anything: Pair = [0, Infinity];
@@ -60,103 +60,108 @@ const operations: Record<string, (x: Pair, y: Pair) => Pair> = {
   neg: ([x, dx]) => [-x, dx],
 };
 
-/** True, false, or undefined where the errors decide. */
-const conditions: Record<string, (x: Pair, y: Pair) => boolean | undefined> = {
-  less: ([x, dx], [y, dy]) => (x + dx < y - dy ? true : x - dx >= y + dy ? false : undefined),
-  lessEqual: ([x, dx], [y, dy]) => (x + dx <= y - dy ? true : x - dx > y + dy ? false : undefined),
-  equal: ([x, dx], [y, dy]) =>
-    Math.abs(x - y) > dx + dy ? false : dx + dy === 0 ? true : undefined,
+/** True or false where the errors cannot change it, else undefined. */
+const decided = (isTrue: boolean, isFalse: boolean): boolean | undefined => {
+  if (isTrue) return true;
+  return isFalse ? false : undefined;
 };
 
-/**
- * Makes a function that bounds expressions on a domain; `host` computes the expressions of the
- * host.
- */
-export function makeBounds(
-  shape: Shape,
-  inputs: Inputs,
-  host: (expression: Expression) => number,
-): (expression: Expression, domain: Exclude<Domain, 'host'>) => Bounded {
-  const neuronOf = neuronOfElement(shape);
-  const count = {
-    element: neuronOf.length,
-    neuron: shape.axes.reduce((product, axis) => product * (shape.shape[axis] ?? 1), 1),
-    tensor: 1,
-  };
-  const made = (length: number, pair: (i: number) => Pair): Bounded => {
-    const [values, errors] = [new Float64Array(length), new Float64Array(length)];
-    for (let i = 0; i < length; i++) [values[i], errors[i]] = pair(i);
-    return { values, errors };
-  };
-  const at = ({ values, errors }: Bounded, i: number): Pair => [values[i], errors[i]];
-  const known = new Map<Expression, Bounded>();
+const conditions: Record<string, (x: Pair, y: Pair) => boolean | undefined> = {
+  less: ([x, dx], [y, dy]) => decided(x + dx < y - dy, x - dx >= y + dy),
+  lessEqual: ([x, dx], [y, dy]) => decided(x + dx <= y - dy, x - dx > y + dy),
+  equal: ([x, dx], [y, dy]) => {
+    const different = Math.abs(x - y) > dx + dy;
+    return decided(!different && dx + dy === 0, different);
+  },
+};
 
-  const sumOf = (terms: Bounded, domain: 'neuron' | 'tensor'): Bounded => {
-    const [sums, sizes, errors] = [0, 1, 2].map(() => new Float64Array(count[domain]));
+const at = ({ values, errors }: Bounded, i: number): Pair => [values[i], errors[i]];
+
+function tabulate(length: number, pair: (i: number) => Pair): Bounded {
+  const [values, errors] = [new Float64Array(length), new Float64Array(length)];
+  for (let i = 0; i < length; i++) [values[i], errors[i]] = pair(i);
+  return { values, errors };
+}
+
+/** Bounds the expressions of a rule on inputs; `host` computes the expressions of the host. */
+export class Bounds {
+  readonly #inputs: Inputs;
+  readonly #host: (expression: Expression) => number;
+  readonly #neuronOf: Int32Array;
+  /** Values of each domain. */
+  readonly #count: Record<DeviceDomain, number>;
+  readonly #known = new Map<Expression, Bounded>();
+
+  constructor(shape: Shape, inputs: Inputs, host: (expression: Expression) => number) {
+    this.#inputs = inputs;
+    this.#host = host;
+    this.#neuronOf = neuronOfElement(shape);
+    this.#count = {
+      element: this.#neuronOf.length,
+      neuron: shape.axes.reduce((product, axis) => product * (shape.shape[axis] ?? 1), 1),
+      tensor: 1,
+    };
+  }
+
+  /** The values of an expression on a domain that it may be broadcast to. */
+  on(expression: Expression, domain: DeviceDomain): Bounded {
+    const count = this.#count[domain];
+    if (expression.domain === 'host') {
+      const value = Math.fround(this.#host(expression));
+      const small = value !== 0 && Math.abs(value) < smallestNormal;
+      const pair: Pair = [value, small ? smallestNormal : 0];
+      return tabulate(count, () => (Number.isFinite(value) ? pair : anything));
+    }
+    const own = this.#bounded(expression);
+    if (expression.domain === domain) return own;
+    return tabulate(count, (i) => at(own, expression.domain === 'tensor' ? 0 : this.#neuronOf[i]));
+  }
+
+  #bounded(expression: Expression): Bounded {
+    return getOrMake(this.#known, expression, () => this.#compute(expression));
+  }
+
+  #compute({ op, args, domain: own, name }: Expression): Bounded {
+    const domain = own as DeviceDomain;
+    const count = this.#count[domain];
+    if (op === 'input') return tabulate(count, (i) => [this.#inputs[name!][i], 0]);
+    if (op === 'neuronSum' || op === 'tensorSum')
+      return this.#sum(this.#bounded(args[0]), domain as 'neuron' | 'tensor');
+    if (op === 'select') return this.#select(args, domain);
+    const [x, y = x] = args.map((arg) => this.on(arg, domain));
+    return tabulate(count, (i) => operations[op](at(x, i), at(y, i)));
+  }
+
+  #sum(terms: Bounded, domain: 'neuron' | 'tensor'): Bounded {
+    const count = this.#count[domain];
+    const [sums, sizes, errors] = [0, 1, 2].map(() => new Float64Array(count));
     terms.values.forEach((value, i) => {
-      const target = domain === 'tensor' ? 0 : neuronOf[i];
+      const target = domain === 'tensor' ? 0 : this.#neuronOf[i];
       sums[target] += value;
       sizes[target] += Math.abs(value) + terms.errors[i];
       errors[target] += terms.errors[i];
     });
-    return made(count[domain], (i) =>
+    return tabulate(count, (i) =>
       sizes[i] > largest ? anything : rounded(sums[i], errors[i] + additions * unit * sizes[i]),
     );
-  };
+  }
 
-  const on = (expression: Expression, domain: Exclude<Domain, 'host'>): Bounded => {
-    if (expression.domain === 'host') {
-      const value = Math.fround(host(expression));
-      const small = value !== 0 && Math.abs(value) < smallestNormal;
-      return made(count[domain], () =>
-        Number.isFinite(value) ? [value, small ? smallestNormal : 0] : anything,
-      );
-    }
-    const own = bounded(expression);
-    if (expression.domain === domain) return own;
-    return made(count[domain], (i) => at(own, expression.domain === 'tensor' ? 0 : neuronOf[i]));
-  };
+  #select([condition, x, y]: readonly Expression[], domain: DeviceDomain): Bounded {
+    const [first, second] = [this.on(x, domain), this.on(y, domain)];
+    const decide = this.#condition(condition, domain);
+    return tabulate(this.#count[domain], (i) => {
+      const [chosen, a, b] = [decide(i), at(first, i), at(second, i)];
+      if (chosen !== undefined) return chosen ? a : b;
+      return [a[0], Math.max(a[1], Math.abs(a[0] - b[0]) + b[1])];
+    });
+  }
 
-  const bounded = (expression: Expression): Bounded => {
-    const before = known.get(expression);
-    if (before) return before;
-    const { op, args, domain: own, name } = expression;
-    const domain = own as Exclude<Domain, 'host'>;
-    const compute = (): Bounded => {
-      if (op === 'input') return made(count[domain], (i) => [inputs[name!][i], 0]);
-      if (op === 'neuronSum' || op === 'tensorSum')
-        return sumOf(bounded(args[0]), domain as 'neuron' | 'tensor');
-      if (op === 'select') {
-        const [condition, x, y] = args;
-        const [x1, y1] = [on(x, domain), on(y, domain)];
-        const decide = conditionOn(condition, domain);
-        return made(count[domain], (i) => {
-          const [first, second, chosen] = [at(x1, i), at(y1, i), decide(i)];
-          if (chosen !== undefined) return chosen ? first : second;
-          return [first[0], Math.max(first[1], Math.abs(first[0] - second[0]) + second[1])];
-        });
-      }
-      const operands = args.map((arg) => on(arg, domain));
-      return made(count[domain], (i) =>
-        operations[op](at(operands[0], i), at(operands[1] ?? operands[0], i)),
-      );
-    };
-    const result = compute();
-    known.set(expression, result);
-    return result;
-  };
-
-  const conditionOn = (
-    condition: Expression,
-    domain: Exclude<Domain, 'host'>,
-  ): ((i: number) => boolean | undefined) => {
+  #condition(condition: Expression, domain: DeviceDomain): (i: number) => boolean | undefined {
     if (condition.domain === 'host') {
-      const holds = host(condition) !== 0;
+      const holds = this.#host(condition) !== 0;
       return () => holds;
     }
-    const [x, y] = condition.args.map((arg) => on(arg, domain));
+    const [x, y] = condition.args.map((arg) => this.on(arg, domain));
     return (i) => conditions[condition.op](at(x, i), at(y, i));
-  };
-
-  return on;
+  }
 }

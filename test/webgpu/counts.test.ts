@@ -124,7 +124,7 @@ describeWebGPU('a step asks the device', () => {
     expect(calls).toMatchObject({ ...once, dispatches: steps * (rotating.length + 1) });
   });
 
-  it('for sums of whole tensors that the update needs: a sweep, one dispatch that adds up for all variables, a sweep', async () => {
+  it('for tensor sums that the update needs: a sweep, one combine of all variables, a sweep', async () => {
     const calls = await callsOf(
       training(
         new AdamW({ learningRate: 0.01, rrc: rrc({ immediate: true }) }),
@@ -135,7 +135,7 @@ describeWebGPU('a step asks the device', () => {
     expect(calls.computePasses).toBeLessThanOrEqual(calls.submits);
   });
 
-  it('for sums of whole tensors that only the state needs: a sweep, and one dispatch that adds up for all variables', async () => {
+  it('for tensor sums that only the state needs: a sweep, and one combine of all variables', async () => {
     const calls = await callsOf(
       training(
         new AdamW({ learningRate: 0.01, rrc: rrc({}) }),

@@ -20,7 +20,7 @@ import {
   smallShapes,
   type Recipe,
 } from '../support/random-rule.js';
-import { makeBounds } from './bounds.js';
+import { Bounds } from './bounds.js';
 import { describeWebGPU } from './support/vitest.js';
 import { variableOf } from './tools.js';
 
@@ -88,13 +88,13 @@ async function check({ recipe, shape, seed }: Setting): Promise<void> {
     const shapes = Object.fromEntries(
       slotNames.map((name, i) => [name, slotShape(recipe.slots[i], shape.shape, layout)]),
     );
-    const kept = executor.create(variable.name, shapes);
+    const created = executor.create(variable.name, shapes);
     const slots = slotNames.map((name) => tf.tensor(inputs[name].slice(), shapes[name]));
-    slotNames.forEach((name, i) => executor.write(kept[name], slots[i]));
-    executor.step([{ variable, gradient, slots: kept, plan, layout, values }]);
+    slotNames.forEach((name, i) => executor.write(created[name], slots[i]));
+    executor.step([{ variable, gradient, slots: created, plan, layout, values }]);
     const results: Results = { w: (await variable.data()).slice() as Float32Array };
     for (const name of slotNames) {
-      const slot = executor.read(kept[name]);
+      const slot = executor.read(created[name]);
       results[name] = (await slot.data()).slice() as Float32Array;
       slot.dispose();
     }
@@ -111,7 +111,7 @@ async function check({ recipe, shape, seed }: Setting): Promise<void> {
   for (const [name, found] of Object.entries(webgpu))
     expect(firstDifference(again[name], found), `${name}, run again`).toBeUndefined();
 
-  const bound = makeBounds(shape, inputs, (expression) => evaluate(expression, values));
+  const bounds = new Bounds(shape, inputs, (expression) => evaluate(expression, values));
   const { after } = updateOf(rule, inputsOf(rule).g);
   judged.sums += plan.buffers.filter(({ role }) => role === 'sum').length;
   for (const [name, found] of Object.entries(webgpu)) {
@@ -127,7 +127,7 @@ async function check({ recipe, shape, seed }: Setting): Promise<void> {
       typeof value === 'number'
         ? ({ op: 'constant', domain: 'host', type: 'number', args: [], value } as const)
         : value;
-    const { values: exact, errors } = bound(
+    const { values: exact, errors } = bounds.on(
       expression,
       name === 'w' ? 'element' : (rule.slots[name] as DeviceDomain),
     );

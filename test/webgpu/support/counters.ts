@@ -115,7 +115,8 @@ export function countCalls(device: GPUDevice): CallCounter {
       });
     }),
     after(device.queue, 'submit', count('submits')),
-    after(device.queue, 'writeBuffer', (_, _buffer, _offset, data, dataOffset, size) => {
+    after(device.queue, 'writeBuffer', (_, ...args) => {
+      const [, , data, dataOffset, size] = args;
       calls.writes++;
       calls.bytesWritten += bytesOf(data, dataOffset, size);
     }),
