@@ -2,7 +2,8 @@
 import { createInterface } from 'node:readline';
 import { parseShapes } from './protocol.js';
 import { runRound } from './round.js';
-import { subjects, type Running } from './subjects.js';
+import type { Running } from './subject.js';
+import { subjects } from './subjects.js';
 
 const subject = subjects.find(({ name }) => name === process.argv[2])!;
 let running: Running;

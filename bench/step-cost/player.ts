@@ -97,6 +97,7 @@ export class Player {
   #reason(text: string): string {
     // Linux ends the largest program with this signal when memory runs out.
     if (outOfMemory.test(text) || this.#process.signalCode === 'SIGKILL') return 'out of memory';
-    return `failed: ${text.trim().slice(0, 200) || `it ended with ${this.#process.exitCode ?? this.#process.signalCode}`}`;
+    const { exitCode, signalCode } = this.#process;
+    return `failed: ${text.trim().slice(0, 200) || `it ended with ${exitCode ?? signalCode}`}`;
   }
 }
