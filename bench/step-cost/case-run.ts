@@ -11,7 +11,7 @@ export type Times = {
   readonly rounds: number;
   /** How long a round of one subject is; a step that takes longer is a round of its own. */
   readonly milliseconds: number;
-  /** As long, nobody looks: until scripts are compiled and caches filled. */
+  /** How long steps run untimed before: they compile scripts and fill caches. */
   readonly warmupMilliseconds: number;
 };
 

@@ -9,7 +9,7 @@ const subject = subjects.find(({ name }) => name === process.argv[2])!;
 let running: Running;
 let last: number;
 
-async function obey(line: string): Promise<object> {
+async function answer(line: string): Promise<object> {
   const [command, ...words] = line.split(' ');
   if (command === 'start') {
     if (!('start' in subject)) throw new Error(`${subject.name} is not a subject in JavaScript`);
@@ -26,7 +26,7 @@ async function obey(line: string): Promise<object> {
 
 for await (const line of createInterface({ input: process.stdin })) {
   try {
-    console.log(JSON.stringify(await obey(line)));
+    console.log(JSON.stringify(await answer(line)));
   } catch (error) {
     console.log(JSON.stringify({ error: String(error) }));
     // After a failed allocation the wasm backend cannot be trusted to end in order.

@@ -17,7 +17,7 @@ async function main({ out, ...settings }: Settings): Promise<void> {
     finished: async (result, all) => {
       showStatus('');
       process.stdout.write(`${caseText(result)}\n\n`);
-      // After each case: whoever stops a long bench keeps what is done.
+      // After each case: a long bench that is stopped keeps what is done.
       await writeFile(out, `${JSON.stringify(all, undefined, 1)}\n`);
     },
   });

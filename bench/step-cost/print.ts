@@ -69,7 +69,7 @@ export function caseText({
 
 export function machineText({ cpu, cores, node, compiler, adapter }: Machine): string {
   const machine = [`${cpu}, ${cores} cores, Node ${node}`];
-  // On a GPU alone nobody looks for a compiler.
+  // A bench of a GPU alone needs no compiler and looks for none.
   if (compiler || !adapter) machine.push(compiler ?? 'no C compiler');
   return [machine.join(', '), ...(adapter ? [adapterText(adapter)] : [])].join('\n');
 }

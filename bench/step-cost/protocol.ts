@@ -1,5 +1,5 @@
 /**
- * How the bench speaks with the programs that it times, one line each way, so that a C program can
+ * The protocol between the bench and the programs that it times, one line each way, so that a C program can
  * take part:
  *
  * - `start 100x100 140` makes tensors and does a first step, in 31.2 ms; `{ "milliseconds": 31.2,

@@ -13,7 +13,7 @@ export type SubjectResult = {
   readonly nanosecondsPerParameter?: number;
   /** Absent too where it is not known what the subject must move. */
   readonly gigabytesPerSecond?: number;
-  /** What a step asks of the GPU; absent where nobody counts. */
+  /** What a step asks of the GPU; absent where calls are not counted. */
   readonly counts?: Counts;
   readonly rounds: readonly Round[];
 };

@@ -37,7 +37,7 @@ export type Subject = {
   readonly memory: number;
   /** Cases of fewer or more parameters do without it. */
   readonly parameters?: readonly [least: number, most: number];
-  /** Above so many parameters nobody has the patience; the result says so. */
+  /** Left out of cases with more parameters, in which a step takes too long; the result says so. */
   readonly tooSlowAbove?: number;
   /** True if it can tell what a step asks of the GPU. */
   readonly counts?: boolean;

@@ -66,7 +66,7 @@ ${training}`;
 
   test('has sound types for import and for require', async () => {
     const result = await checkPackage(createPackageFromTarballData(readFileSync(project.tarball)));
-    // The profile node16: nobody resolves the exports map the way of Node 10.
+    // The profile node16: Node 10 knows no exports map.
     const problems = result.types
       ? result.problems.filter(
           (problem) => !('resolutionKind' in problem) || problem.resolutionKind !== 'node10',

@@ -12,10 +12,17 @@ import {
 } from '../../src/optimizers/index.js';
 import type { State } from '../reference/reference.js';
 import { rrcFactor, signalToNoise } from '../reference/rrc.js';
+import {
+  places,
+  slotsOf,
+  train,
+  valuesOf,
+  variableOf,
+  type Executor,
+} from '../rotational/tools.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance, expectSameBits, largest } from '../support/numbers.js';
 import { stepWith } from '../support/tensors.js';
-import { places, slotsOf, train, valuesOf, variableOf, type Executor } from './tools.js';
 
 const size = 4000;
 const steps = 60;
