@@ -1,6 +1,7 @@
+import type * as tf from '@tensorflow/tfjs-core';
 import { SGDMomentum } from '../../src/optimizers/index.js';
 import { ProbeRecorder, sharpness } from '../../src/probes/index.js';
-import { constant, linearWarmup } from '../../src/schedules/index.js';
+import { constant, linearWarmup, type Schedule } from '../../src/schedules/index.js';
 import type { Images } from './data.js';
 import { hasDiverged } from './events.js';
 import { nameOf, type Experiment } from './experiments.js';
@@ -47,44 +48,64 @@ const tolerance = 1e-2;
  */
 export async function train(
   experiment: Experiment,
-  { images, width, seed, steps, every }: Setup,
+  setup: Setup,
   onStep: (step: number, loss: number) => void,
 ): Promise<Training> {
-  const { parametrization, c, warmupSteps } = experiment;
-  const network = new Network(images, parametrization, width, seed);
-  const { loss, variables } = network;
-  const recorder = new ProbeRecorder({ name: nameOf(experiment), kind: 'gd' });
+  const { images, width, seed } = setup;
+  const network = new Network(images, experiment.parametrization, width, seed);
   try {
-    const first = await sharpness(loss, variables, { tolerance: firstTolerance });
-    const peakRate = c / first.value;
-    const schedule =
-      warmupSteps > 0 ? linearWarmup({ peak: peakRate, warmupSteps }) : constant(peakRate);
-    const optimizer = new SGDMomentum({ learningRate: schedule, momentum: 0 });
-    try {
-      let measured = first;
-      let firstLoss: number | undefined;
-      for (let step = 0; step < steps; step++) {
-        const measures = measuresAt(step, every);
-        if (measures && step > 0)
-          measured = await sharpness(loss, variables, { tolerance, start: measured.vector });
-        const learningRate = optimizer.currentLearningRate;
-        const cost = optimizer.minimize(loss, true, variables)!;
-        const [value] = await cost.data();
-        cost.dispose();
-        recorder.log(step, {
-          loss: value,
-          learningRate,
-          ...(measures && { sharpness: measured.value }),
-        });
-        onStep(step, value);
-        firstLoss ??= value;
-        if (hasDiverged(value, firstLoss)) break;
-      }
-      return { initialSharpness: first.value, peakRate, recorder };
-    } finally {
-      optimizer.dispose();
-    }
+    return await descend(network, experiment, setup, onStep);
   } finally {
     network.dispose();
   }
+}
+
+async function descend(
+  { loss, variables }: Network,
+  experiment: Experiment,
+  { steps, every }: Setup,
+  onStep: (step: number, loss: number) => void,
+): Promise<Training> {
+  const recorder = new ProbeRecorder({ name: nameOf(experiment), kind: 'gd' });
+  let measured = await sharpness(loss, variables, { tolerance: firstTolerance });
+  const initialSharpness = measured.value;
+  const peakRate = experiment.c / initialSharpness;
+  const learningRate = scheduleOf(experiment, peakRate);
+  const optimizer = new SGDMomentum({ learningRate, momentum: 0 });
+  try {
+    let firstLoss: number | undefined;
+    for (let step = 0; step < steps; step++) {
+      const measures = measuresAt(step, every);
+      if (measures && step > 0)
+        measured = await sharpness(loss, variables, { tolerance, start: measured.vector });
+      const rate = optimizer.currentLearningRate;
+      const value = await minimized(optimizer, loss, variables);
+      recorder.log(step, {
+        loss: value,
+        learningRate: rate,
+        ...(measures && { sharpness: measured.value }),
+      });
+      onStep(step, value);
+      firstLoss ??= value;
+      if (hasDiverged(value, firstLoss)) break;
+    }
+    return { initialSharpness, peakRate, recorder };
+  } finally {
+    optimizer.dispose();
+  }
+}
+
+const scheduleOf = ({ warmupSteps }: Experiment, peak: number): Schedule =>
+  warmupSteps > 0 ? linearWarmup({ peak, warmupSteps }) : constant(peak);
+
+/** Does one step; gives the loss before it. */
+async function minimized(
+  optimizer: SGDMomentum,
+  loss: () => tf.Scalar,
+  variables: tf.Variable[],
+): Promise<number> {
+  const cost = optimizer.minimize(loss, true, variables)!;
+  const [value] = await cost.data();
+  cost.dispose();
+  return value;
 }

@@ -2,13 +2,14 @@
 import { createInterface } from 'node:readline';
 import { parseShapes } from './protocol.js';
 import { runRound } from './round.js';
-import { subjects, type Running } from './subjects.js';
+import type { Running } from './subject.js';
+import { subjects } from './subjects.js';
 
 const subject = subjects.find(({ name }) => name === process.argv[2])!;
 let running: Running;
 let last: number;
 
-async function obey(line: string): Promise<object> {
+async function answer(line: string): Promise<object> {
   const [command, ...words] = line.split(' ');
   if (command === 'start') {
     if (!('start' in subject)) throw new Error(`${subject.name} is not a subject in JavaScript`);
@@ -25,7 +26,7 @@ async function obey(line: string): Promise<object> {
 
 for await (const line of createInterface({ input: process.stdin })) {
   try {
-    console.log(JSON.stringify(await obey(line)));
+    console.log(JSON.stringify(await answer(line)));
   } catch (error) {
     console.log(JSON.stringify({ error: String(error) }));
     // After a failed allocation the wasm backend cannot be trusted to end in order.

@@ -1,7 +1,7 @@
 /** AdamW as one would write it by hand in JavaScript: one loop over typed arrays. */
 import { randomValues } from '../../src/optimizers/measure-step.js';
 import type { Shape } from './cases.js';
-import type { Running } from './subjects.js';
+import type { Running } from './subject.js';
 
 type Arrays = Readonly<Record<'w' | 'g' | 'm' | 'v', Float32Array>>;
 type Scalars = Readonly<Record<'beta1' | 'beta2' | 'keep' | 'stepSize' | 'epsilon', number>>;

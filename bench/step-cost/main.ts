@@ -1,27 +1,23 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
+import { runProgram } from '../support/command-line.js';
 import { runBench } from './bench.js';
-import { help, parseOptions } from './options.js';
+import { help, parseOptions, type Settings } from './options.js';
 import { caseText, machineText } from './print.js';
 
-async function main(): Promise<void> {
-  const settings = parseOptions(process.argv.slice(2));
-  if (!settings) {
-    process.stdout.write(help);
-    return;
-  }
-  const { out, ...bench } = settings;
-  if (bench.targets.includes('gpu')) process.env.TFJS_WARMUP_VULKAN ??= 'system';
-  const status = (text: string): void => {
-    if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
-  };
+function showStatus(text: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\x1b[K${text}`);
+}
+
+async function main({ out, ...settings }: Settings): Promise<void> {
+  if (settings.targets.includes('gpu')) process.env.TFJS_WARMUP_VULKAN ??= 'system';
   await mkdir(dirname(out), { recursive: true });
-  const { machine } = await runBench(bench, {
-    doing: status,
+  const { machine } = await runBench(settings, {
+    doing: showStatus,
     finished: async (result, all) => {
-      status('');
+      showStatus('');
       process.stdout.write(`${caseText(result)}\n\n`);
-      // After each case: whoever stops a long bench keeps what is done.
+      // After each case: a long bench that is stopped keeps what is done.
       await writeFile(out, `${JSON.stringify(all, undefined, 1)}\n`);
     },
   });
@@ -31,11 +27,4 @@ async function main(): Promise<void> {
 // An exit removes what was compiled; a bare signal would not.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
 
-try {
-  await main();
-} catch (error) {
-  console.error(
-    error instanceof Error && error.message.startsWith('bench: ') ? error.message : error,
-  );
-  process.exitCode = 1;
-}
+await runProgram({ name: 'bench', help, parseOptions, main });

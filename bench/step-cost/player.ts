@@ -27,7 +27,7 @@ const keptCharacters = 2000;
 const outOfMemory =
   /out of memory|cannot enlarge memory|array buffer allocation failed|has no room/i;
 
-/** What to run; it speaks as in protocol.ts. */
+/** What to run; it follows protocol.ts. */
 export type Program = { readonly file: string; readonly args: readonly string[] };
 
 /** The program of a subject in JavaScript. */
@@ -45,7 +45,7 @@ export class Player {
 
   constructor({ file, args }: Program) {
     this.#process = spawn(file, args, { cwd: root, stdio: ['pipe', 'pipe', 'pipe'] });
-    // Whoever writes to a program that is gone learns it from #ended.
+    // Writing to a program that has ended fails; #ended tells why.
     this.#process.stdin.on('error', () => {});
     this.#process.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#first = (this.#first + text).slice(0, keptCharacters);
@@ -97,6 +97,7 @@ export class Player {
   #reason(text: string): string {
     // Linux ends the largest program with this signal when memory runs out.
     if (outOfMemory.test(text) || this.#process.signalCode === 'SIGKILL') return 'out of memory';
-    return `failed: ${text.trim().slice(0, 200) || `it ended with ${this.#process.exitCode ?? this.#process.signalCode}`}`;
+    const { exitCode, signalCode } = this.#process;
+    return `failed: ${text.trim().slice(0, 200) || `it ended with ${exitCode ?? signalCode}`}`;
   }
 }

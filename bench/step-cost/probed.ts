@@ -2,7 +2,7 @@
 import { AdamW } from '../../src/optimizers/index.js';
 import { UpdateProbe } from '../../src/probes/index.js';
 import type { Shape } from './cases.js';
-import type { Running } from './subjects.js';
+import type { Running } from './subject.js';
 import { startTfjs } from './tfjs.js';
 
 export async function startProbed(

@@ -1,14 +1,13 @@
 /**
- * How the bench speaks with the programs that it times, one line each way, so that a C program can
+ * The protocol between the bench and the programs that it times, one line each way, so that a C program can
  * take part:
  *
- * start 100x100 140    ->  { "milliseconds": 31.2, "bytes": 280000 }   tensors made, the first step
- * done in so long
- * round 100            ->  { "steps": 812, "milliseconds": 0.123 }     steps for 100 ms, and their
- * median
- * count                ->  { "dispatches": 50, ... }                   what a step asks of a GPU;
- * only where a subject can tell
- *   a failed command     ->  { "error": "..." }
+ * - `start 100x100 140` makes tensors and does a first step, in 31.2 ms; `{ "milliseconds": 31.2,
+ *   "bytes": 280000 }`
+ * - `round 100` does steps for 100 ms; `{ "steps": 812, "milliseconds": 0.123 }`, the median step
+ * - `count`, only where a subject can tell, asks what a step asks of a GPU; `{ "dispatches": 50,
+ *   ... }`
+ * - a command that fails answers `{ "error": "..." }`
  *
  * Lines that do not start with a brace are not answers. The program ends when its input does.
  */

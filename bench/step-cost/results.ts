@@ -2,7 +2,7 @@
 import { median } from '../../src/median.js';
 import type { Machine } from './machine.js';
 import type { Counts, Round } from './protocol.js';
-import type { Comparison } from './subjects.js';
+import type { Comparison } from './subject.js';
 
 export type SubjectResult = {
   readonly subject: string;
@@ -13,7 +13,7 @@ export type SubjectResult = {
   readonly nanosecondsPerParameter?: number;
   /** Absent too where it is not known what the subject must move. */
   readonly gigabytesPerSecond?: number;
-  /** What a step asks of the GPU; absent where nobody counts. */
+  /** What a step asks of the GPU; absent where calls are not counted. */
   readonly counts?: Counts;
   readonly rounds: readonly Round[];
 };
@@ -58,28 +58,30 @@ export function ratiosOf(
   comparisons: readonly Comparison[],
   subjects: readonly SubjectResult[],
 ): Ratio[] {
+  const ran = new Map(
+    subjects.flatMap((result) => (result.status === 'ok' ? [[result.subject, result]] : [])),
+  );
   return comparisons.flatMap((comparison) => {
-    const [above, below] = [comparison.over, comparison.under].map((name) =>
-      subjects.find(({ subject, status }) => subject === name && status === 'ok'),
-    );
-    if (!above || !below) return [];
-    const scale = comparison.perByte ? bytesOf(below) / bytesOf(above) : 1;
-    // A round's pair ran in the same second: what slowed the machine slowed both. Slow subjects sit
-    // out the last rounds.
-    const common = Math.min(above.rounds.length, below.rounds.length);
-    const rounds = above.rounds
-      .slice(0, common)
-      .map(({ milliseconds }, i) => (scale * milliseconds) / below.rounds[i].milliseconds);
-    return [
-      {
-        ...comparison,
-        median: median(rounds),
-        min: Math.min(...rounds),
-        max: Math.max(...rounds),
-        rounds,
-      },
-    ];
+    const [above, below] = [ran.get(comparison.over), ran.get(comparison.under)];
+    return above && below ? [ratioOf(comparison, above, below)] : [];
   });
+}
+
+function ratioOf(comparison: Comparison, above: SubjectResult, below: SubjectResult): Ratio {
+  const scale = comparison.perByte ? bytesOf(below) / bytesOf(above) : 1;
+  // A round's pair ran in the same second: what slowed the machine slowed both. Slow subjects sit
+  // out the last rounds.
+  const common = Math.min(above.rounds.length, below.rounds.length);
+  const rounds = above.rounds
+    .slice(0, common)
+    .map(({ milliseconds }, i) => (scale * milliseconds) / below.rounds[i].milliseconds);
+  return {
+    ...comparison,
+    median: median(rounds),
+    min: Math.min(...rounds),
+    max: Math.max(...rounds),
+    rounds,
+  };
 }
 
 const bytesOf = ({ gigabytesPerSecond = NaN, milliseconds = NaN }: SubjectResult): number =>

@@ -1,7 +1,7 @@
 /** A round: as many steps as fit into some milliseconds. native.c does the same. */
 import { median } from '../../src/median.js';
 import type { Round } from './protocol.js';
-import type { Running } from './subjects.js';
+import type { Running } from './subject.js';
 
 /** `last`: the milliseconds of the step before. */
 export async function runRound(

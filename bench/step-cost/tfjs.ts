@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { WasmBackend } from '../../src/executors/wasm-backend-heap.js';
 import { bytesOfStep, randomValues, timeSteps } from '../../src/optimizers/measure-step.js';
 import type { Shape } from './cases.js';
-import type { Running } from './subjects.js';
+import type { Running } from './subject.js';
 
 const load = {
   wasm: () => import('@tensorflow/tfjs-backend-wasm'),

@@ -6,7 +6,7 @@ import { countCalls } from '../../test/webgpu/support/counters.js';
 import { startWebGPU, throwIfErrors } from '../support/webgpu.js';
 import type { Shape } from './cases.js';
 import type { Counts, Round } from './protocol.js';
-import type { Running } from './subjects.js';
+import type { Running } from './subject.js';
 
 /** An optimizer with variables, and gradients whose buffers stay the same. */
 type Training = {

@@ -8,48 +8,50 @@ export type StepListener = (
 ) => void;
 
 export interface Progress {
-  step: StepListener;
+  readonly step: StepListener;
   /** Steps that will not come: those of a run that ended early. */
-  skip(steps: number): void;
-  stop(): void;
+  readonly skip: (steps: number) => void;
+  readonly stop: () => void;
 }
 
 /** A bar on a terminal; elsewhere, as in a log file, about ten plain lines a run. */
-export function showProgress(
+export const showProgress = (
   { runs, steps }: { runs: number; steps: number },
   stream: NodeJS.WriteStream = process.stdout,
-): Progress {
-  let total = runs * steps;
-  const start = performance.now();
-  let done = 0;
-  const advance = (loss: number): { loss: string; speed: string; left: string } => {
-    done++;
-    const seconds = (performance.now() - start) / 1000;
-    return {
-      loss: loss.toFixed(3),
-      speed: (done / seconds).toFixed(1),
-      left: duration(((total - done) * seconds) / done),
-    };
-  };
-  const skip = (skipped: number): number => (total -= skipped);
-  return stream.isTTY
-    ? bar(total, stream, advance, skip)
-    : { ...lines(steps, stream, advance), skip };
-}
+): Progress =>
+  stream.isTTY
+    ? new BarProgress(runs * steps, stream)
+    : new LineProgress(runs * steps, steps, stream);
 
 const label = ({ name, seed }: { name: string; seed?: number }): string =>
   seed === undefined ? name : `${name}, seed ${seed}`;
 
-type Advance = (loss: number) => { loss: string; speed: string; left: string };
+/** How fast steps come, and when they will be done. */
+class Pace {
+  readonly #start = performance.now();
+  #done = 0;
 
-function bar(
-  total: number,
-  stream: NodeJS.WriteStream,
-  advance: Advance,
-  skip: (steps: number) => number,
-): Progress {
-  const bar = new SingleBar(
-    {
+  constructor(public total: number) {}
+
+  /** Counts a step, and tells how things stand after it. */
+  advance(loss: number): { loss: string; speed: string; left: string } {
+    this.#done++;
+    const seconds = (performance.now() - this.#start) / 1000;
+    return {
+      loss: loss.toFixed(3),
+      speed: (this.#done / seconds).toFixed(1),
+      left: duration(((this.total - this.#done) * seconds) / this.#done),
+    };
+  }
+}
+
+class BarProgress implements Progress {
+  readonly #pace: Pace;
+  readonly #bar: SingleBar;
+
+  constructor(total: number, stream: NodeJS.WriteStream) {
+    this.#pace = new Pace(total);
+    const options = {
       stream,
       // Fits 80 columns.
       format: '{bar} {percentage}% {run}: loss {loss}, {speed} steps/s, {left} left',
@@ -58,35 +60,50 @@ function bar(
       gracefulExit: false,
       // Otherwise the terminal's own wrapping is switched off, and stays so after Ctrl-C.
       linewrap: true,
-    },
-    Presets.shades_classic,
-  );
-  bar.start(total, 0, { run: 'starting', loss: '-', speed: '-', left: '-' });
-  return {
-    step: (run, _, loss) =>
-      bar.increment({ run: label(run).replace(', no warmup', ''), ...advance(loss) }),
-    skip: (steps) => bar.setTotal(skip(steps)),
-    stop: () => bar.stop(),
+    };
+    this.#bar = new SingleBar(options, Presets.shades_classic);
+    this.#bar.start(total, 0, { run: 'starting', loss: '-', speed: '-', left: '-' });
+  }
+
+  readonly step: StepListener = (run, _, loss) => {
+    const name = label(run).replace(', no warmup', '');
+    this.#bar.increment({ run: name, ...this.#pace.advance(loss) });
   };
+
+  readonly skip = (steps: number): void => {
+    this.#pace.total -= steps;
+    this.#bar.setTotal(this.#pace.total);
+  };
+
+  readonly stop = (): void => this.#bar.stop();
 }
 
-function lines(
-  steps: number,
-  stream: NodeJS.WriteStream,
-  advance: Advance,
-): Omit<Progress, 'skip'> {
-  const every = Math.ceil(steps / 10);
-  return {
-    step: (run, step, loss) => {
-      const now = advance(loss);
-      if ((step + 1) % every === 0 || step + 1 === steps) {
-        stream.write(
-          `${label(run)}: step ${step + 1} of ${steps}, loss ${now.loss}, ${now.speed} steps/s, ${now.left} left\n`,
-        );
-      }
-    },
-    stop: () => {},
+class LineProgress implements Progress {
+  readonly #pace: Pace;
+  readonly #steps: number;
+  readonly #stream: NodeJS.WriteStream;
+
+  constructor(total: number, steps: number, stream: NodeJS.WriteStream) {
+    this.#pace = new Pace(total);
+    this.#steps = steps;
+    this.#stream = stream;
+  }
+
+  readonly step: StepListener = (run, step, loss) => {
+    const { loss: shown, speed, left } = this.#pace.advance(loss);
+    const done = step + 1;
+    if (done % Math.ceil(this.#steps / 10) !== 0 && done !== this.#steps) return;
+    this.#stream.write(
+      `${label(run)}: step ${done} of ${this.#steps}, loss ${shown}, ` +
+        `${speed} steps/s, ${left} left\n`,
+    );
   };
+
+  readonly skip = (steps: number): void => {
+    this.#pace.total -= steps;
+  };
+
+  readonly stop = (): void => {};
 }
 
 export function duration(seconds: number): string {

@@ -1,14 +1,8 @@
-/** A table for a terminal. */
-export function textTable(header: readonly string[], rows: readonly string[][]): string {
+/** A table for a terminal: the first column to the left, all others to the right. */
+export function textTable(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...lines.map((line) => line[column].length)));
-  return lines
-    .map((line) =>
-      line
-        .map((cell, column) =>
-          column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]),
-        )
-        .join('   '),
-    )
-    .join('\n');
+  const aligned = (cell: string, column: number): string =>
+    column === 0 ? cell.padEnd(widths[0]) : cell.padStart(widths[column]);
+  return lines.map((line) => line.map(aligned).join('   ').trimEnd()).join('\n');
 }

@@ -28,7 +28,8 @@ export function readCorpus(text: string, context: number): Corpus {
   const least = Math.ceil((context + 1) / validationFraction);
   if (encoded.length < least) {
     throw new Error(
-      `study: text must have at least ${least} characters, so that its last tenth fills a window of ${context}, got ${encoded.length}`,
+      `study: text must have at least ${least} characters, so that its last tenth fills a window ` +
+        `of ${context}, got ${encoded.length}`,
     );
   }
   return { vocabulary, training: encoded.subarray(0, split), validation: encoded.subarray(split) };

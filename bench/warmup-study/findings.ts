@@ -43,26 +43,25 @@ export const firstUpdateCells = ({ name, ...values }: FirstUpdate): string[] => 
 const noticeable = 0.01;
 
 export function findings(runs: readonly Run[]): string[] {
-  const pairs = namesOf(runs).flatMap((name) => {
+  const made = new Set(namesOf(runs));
+  const pairs = [...made].flatMap((name) => {
     const warm = experiments.find(
       (other) => other.warmupFraction > 0 && `${other.optimizer}, no warmup` === name,
     )?.name;
-    return warm !== undefined && runsOf(runs, warm).length > 0 ? [{ name, warm }] : [];
+    return warm !== undefined && made.has(warm) ? [{ name, warm }] : [];
   });
+  const effects = pairs.map(({ name, warm }) => compared(runs, name, warm));
+  const firstSteps = pairs.map(({ name, warm }) => firstUpdateRatios(runs, name, warm));
+  if (!made.has(lionARBaseline)) return [...effects, ...firstSteps];
+  const settings = experiments.flatMap(({ name, setting }) =>
+    setting !== undefined && made.has(name) ? [verdict(runs, name, setting)] : [],
+  );
   return [
-    ...pairs.map(({ name, warm }) => compared(runs, name, warm)),
-    ...(runsOf(runs, lionARBaseline).length > 0 && runsOf(runs, baseline).length > 0
-      ? [compared(runs, lionARBaseline, baseline)]
-      : []),
-    ...experiments.flatMap(({ name, setting }) =>
-      setting !== undefined &&
-      runsOf(runs, name).length > 0 &&
-      runsOf(runs, lionARBaseline).length > 0
-        ? [verdict(runs, name, setting)]
-        : [],
-    ),
-    ...pairs.map(({ name, warm }) => firstUpdateRatios(runs, name, warm)),
-    ...(runsOf(runs, lionARBaseline).length > 0 ? [angleRange(runs)] : []),
+    ...effects,
+    ...(made.has(baseline) ? [compared(runs, lionARBaseline, baseline)] : []),
+    ...settings,
+    ...firstSteps,
+    angleRange(runs),
   ];
 }
 
@@ -86,7 +85,9 @@ function numbers(
   const difference = own - reference;
   return {
     difference,
-    text: `median ${own.toFixed(3)} against ${reference.toFixed(3)} nats, ${nats(difference)}${bySeed.length > 1 ? ` (seed by seed ${bySeed.join(', ')})` : ''}`,
+    text:
+      `median ${own.toFixed(3)} against ${reference.toFixed(3)} nats, ${nats(difference)}` +
+      (bySeed.length > 1 ? ` (seed by seed ${bySeed.join(', ')})` : ''),
   };
 }
 
@@ -105,7 +106,10 @@ function firstUpdateRatios(runs: readonly Run[], name: string, warm: string): st
   );
   const ratio = (key: 'updateNorm' | 'angle' | 'representationChange'): string =>
     (cold[key] / warmed[key]).toPrecision(3);
-  return `First update of ${name}, in multiples of that with warmup: norm ${ratio('updateNorm')}, angle ${ratio('angle')}, representation change ${ratio('representationChange')}.`;
+  return (
+    `First update of ${name}, in multiples of that with warmup: norm ${ratio('updateNorm')}, ` +
+    `angle ${ratio('angle')}, representation change ${ratio('representationChange')}.`
+  );
 }
 
 function angleRange(runs: readonly Run[]): string {
@@ -114,5 +118,8 @@ function angleRange(runs: readonly Run[]): string {
     return angles.filter((_, step) => learningRates[step] === peak);
   });
   const [least, most] = [Math.min(...angles), Math.max(...angles)];
-  return `${lionARBaseline}: on all steps of the constant part of its schedule the query, key and value matrices turn by ${least.toPrecision(5)} to ${most.toPrecision(5)} radians.`;
+  return (
+    `${lionARBaseline}: on all steps of the constant part of its schedule the query, key and value ` +
+    `matrices turn by ${least.toPrecision(5)} to ${most.toPrecision(5)} radians.`
+  );
 }

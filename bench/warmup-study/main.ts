@@ -1,19 +1,14 @@
-import { showProgress } from '../support/progress.js';
 import { stopBackend, useBackend } from '../support/backend.js';
-import { runFromCommandLine } from '../support/command-line.js';
+import { runProgram } from '../support/command-line.js';
+import { showProgress } from '../support/progress.js';
 import { textTable } from '../support/text-table.js';
 import { findings, firstUpdateCells, firstUpdateHeader, firstUpdates } from './findings.js';
-import { help, parseOptions } from './options.js';
+import { help, parseOptions, type Settings } from './options.js';
 import { writeReport } from './report.js';
 import { chosenExperiments, runStudy } from './study.js';
 import { cells, header, resultRows } from './table.js';
 
-await runFromCommandLine(async () => {
-  const settings = parseOptions(process.argv.slice(2));
-  if (!settings) {
-    process.stdout.write(help);
-    return;
-  }
+async function main(settings: Settings): Promise<void> {
   await useBackend(settings.backend);
   const progress = showProgress({
     runs: settings.seeds.length * chosenExperiments(settings).length,
@@ -31,4 +26,6 @@ await runFromCommandLine(async () => {
     `Plots: ${settings.report}/index.html`,
   ];
   process.stdout.write(`\n${parts.filter((part) => part !== '').join('\n\n')}\n`);
-});
+}
+
+await runProgram({ name: 'study', help, parseOptions, main });

@@ -25,9 +25,11 @@ function page(
   const page = new Page('Training a GPT with and without warmup');
   const { layers, width, context, batch } = config.model;
   page.paragraph(
-    `A character GPT (${layers} layers, width ${width}, context ${context}) learns ${config.text} for ${config.steps} steps of ${batch} windows, ` +
-      `at a peak learning rate of ${config.learningRate} (the runs' own rates in study.json) and with a linear cooldown over the second half, on the ${config.backend} backend. ` +
-      `Losses are mean cross-entropies in nats; the validation loss is taken over the last ${config.validationFraction * 100}% of the text.`,
+    `A character GPT (${layers} layers, width ${width}, context ${context}) learns ${config.text} ` +
+      `for ${config.steps} steps of ${batch} windows, at a peak learning rate of ` +
+      `${config.learningRate} (the runs' own rates in study.json) and with a linear cooldown over ` +
+      `the second half, on the ${config.backend} backend. Losses are mean cross-entropies in nats; ` +
+      `the validation loss is taken over the last ${config.validationFraction * 100}% of the text.`,
   );
   page.table(header, resultRows(runs).map(cells));
   page.heading('What the numbers say');

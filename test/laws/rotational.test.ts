@@ -30,7 +30,6 @@ import {
   pick,
   wholeTensor,
 } from '../reference/neurons.js';
-import { stepWith } from '../support/tensors.js';
 import {
   places,
   slotsOf,
@@ -42,6 +41,7 @@ import {
 } from '../rotational/tools.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance, expectSameBits, largest } from '../support/numbers.js';
+import { stepWith } from '../support/tensors.js';
 
 /** A shape, the axes that number its neurons, and whether neurons count at all. */
 type Form = {

@@ -11,10 +11,10 @@ import {
 } from '../../src/optimizers/index.js';
 import { add, defineRule, mul, neuronSum, sub } from '../../src/rules/index.js';
 import { constant, linearWarmup } from '../../src/schedules/index.js';
-import { bitsOf, numbersTensor, numbersVariable, stateOf, stepWith } from '../support/tensors.js';
+import { useBackend } from '../support/backends.js';
 import { numbers } from '../support/numbers.js';
 import { makersOfAnyRank as optimizers } from '../support/optimizers.js';
-import { useBackend } from '../support/backends.js';
+import { bitsOf, numbersTensor, numbersVariable, stateOf, stepWith } from '../support/tensors.js';
 
 /** Not idempotent: applied twice it shows. */
 const prepared = defineRule({

@@ -37,7 +37,7 @@ beforeEach(() => useBackend('wasm'));
 afterEach(() => tf.disposeVariables());
 
 test('every class and function has one', () => {
-  // Nobody makes an instance of the base class.
+  // The base class is abstract.
   const functions = Object.entries(optimizers).flatMap(([name, value]) =>
     typeof value === 'function' && (value as unknown) !== FusedOptimizer ? [name] : [],
   );

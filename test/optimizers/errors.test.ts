@@ -12,9 +12,9 @@ import {
   type FusedOptimizer,
 } from '../../src/optimizers/index.js';
 import { adamW, defineRule, mul, neuronSum, sub } from '../../src/rules/index.js';
+import { useBackend } from '../support/backends.js';
 import { testedClasses } from '../support/optimizers.js';
 import { bitsOf, numbersTensor, numbersVariable, stateOf } from '../support/tensors.js';
-import { useBackend } from '../support/backends.js';
 
 /** All but RuleOptimizer, whose messages name its rule too. */
 const classes: Record<string, new (options: never) => FusedOptimizer> = Object.fromEntries(
@@ -471,7 +471,7 @@ describe.each([
       () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: goodForB }),
       `AdamW: there is no variable named '${b.name}'; it may have been disposed`,
     );
-    // Without a gradient it is nobody's matter.
+    // Without a gradient its name does not matter.
     optimizer.applyGradients([{ name: a.name, tensor: keptGradient }, { name: b.name }]);
     optimizer.dispose();
   });

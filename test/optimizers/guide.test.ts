@@ -1,10 +1,9 @@
 /** Runs the code of the guide to optimizers. */
 import * as tf from '@tensorflow/tfjs-core';
 import { afterEach, beforeAll, expect, test } from 'vitest';
-import * as optimizers from '../../src/optimizers/index.js';
-import * as rules from '../../src/rules/index.js';
 import { useBackend } from '../support/backends.js';
 import { blocksOf, runExample } from '../support/examples.js';
+import { modules } from '../support/modules.js';
 
 beforeAll(() => useBackend('wasm'));
 afterEach(() => tf.disposeVariables());
@@ -14,9 +13,5 @@ const blocks = blocksOf('docs/optimizers.md');
 test('there are some', () => expect(blocks.length).toBeGreaterThan(2));
 
 test.each(blocks.map((code) => [code]))('%s', async (code) => {
-  await runExample(code, {
-    '@tensorflow/tfjs-core': tf,
-    'tfjs-warmup/optimizers': optimizers,
-    'tfjs-warmup/rules': rules,
-  });
+  await runExample(code, modules);
 });

@@ -13,10 +13,10 @@ import {
 } from '../../src/optimizers/index.js';
 import { defineRule, mul, sub } from '../../src/rules/index.js';
 import { linearWarmup, scale, sequence, trapezoid, wsd } from '../../src/schedules/index.js';
-import { bitsOf, numbersTensor, stateOf as rawStateOf } from '../support/tensors.js';
-import { defaultCases } from '../support/optimizers.js';
-import { everything } from '../support/everything.js';
 import { useBackend } from '../support/backends.js';
+import { everything } from '../support/everything.js';
+import { defaultCases } from '../support/optimizers.js';
+import { bitsOf, numbersTensor, stateOf as rawStateOf } from '../support/tensors.js';
 
 const makers: Record<string, () => FusedOptimizer> = Object.fromEntries(
   defaultCases.map(({ name, make }) => [

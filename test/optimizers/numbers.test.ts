@@ -35,7 +35,7 @@ type Choice = { readonly executor: 'auto' | 'ops' };
 
 /**
  * Rules without sums: those with sums add in another order on each executor, and are compared with
- * their references in test/rotational/trajectories.test.ts alone.
+ * their references in test/optimizers/trajectories.test.ts alone.
  */
 const elementwise = optimizerCases.filter(
   ({ slots, rotates, reference }) =>

@@ -5,9 +5,9 @@
 import * as tf from '@tensorflow/tfjs';
 import type { FusedOptimizer } from '../../src/optimizers/index.js';
 import { trapezoid } from '../../src/schedules/index.js';
+import { useBackend } from '../support/backends.js';
 import { numbers } from '../support/numbers.js';
 import { caseNamed, optimizerCases } from '../support/optimizers.js';
-import { useBackend } from '../support/backends.js';
 
 /** A tensor as it goes through a file: every byte of it. */
 type SavedTensor = {

@@ -30,7 +30,9 @@ const training = `
   const v = tf.variable(tf.tensor([1, 2, 3]));
   const optimizer = new AdamW({ learningRate: linearWarmup({ peak: 0.1, warmupSteps: 2 }) });
   optimizer.applyGradients({ [v.name]: tf.tensor([1, -1, 2]) });
-  console.log([...v.dataSync()].map((x) => x.toFixed(3)).join(), optimizer.executorName, typeof defineRule, typeof all.AdamW === typeof AdamW);`;
+  const values = [...v.dataSync()].map((x) => x.toFixed(3)).join();
+  const same = typeof all.AdamW === typeof AdamW;
+  console.log(values, optimizer.executorName, typeof defineRule, same);`;
 
 describe('the installed package', () => {
   test('trains when it is imported', () => {
@@ -81,7 +83,7 @@ ${training}`;
 
   test('has sound types for import and for require', async () => {
     const result = await checkPackage(createPackageFromTarballData(readFileSync(project.tarball)));
-    // The profile node16: nobody resolves the exports map the way of Node 10.
+    // The profile node16: Node 10 knows no exports map.
     const problems = result.types
       ? result.problems.filter(
           (problem) => !('resolutionKind' in problem) || problem.resolutionKind !== 'node10',

@@ -92,9 +92,10 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
 
     test('neurons without a norm take the plain step of the inner rule, for good; the others turn', () => {
       // Column 0 is zero; column 2 is constant, which has no direction left once it is centred.
-      const weights = start.map((value, i) =>
-        i % 4 === 0 ? 0 : i % 4 === 2 && zeroMean ? 0.3 : value,
-      );
+      const weights = start.map((value, i) => {
+        if (i % 4 === 0) return 0;
+        return i % 4 === 2 && zeroMean ? 0.3 : value;
+      });
       const plain = zeroMean ? [0, 2] : [0];
       const run = {
         shape,

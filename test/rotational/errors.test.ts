@@ -270,7 +270,7 @@ test('a rate function trains, but says that it cannot be saved', () => {
   optimizer.dispose();
 });
 
-test('a signal-to-noise ratio that is none stops the step; as a function it cannot be saved, as a schedule it can', () => {
+test('a signal-to-noise ratio that is none stops the step; a schedule of it is saved, a function not', () => {
   expectRefused(
     new LionA({ ...rates, rrc: rrc({ signalToNoise: () => -1 }) }),
     'rrc: signalToNoise at step 0 must lie in [0, Infinity], or be NaN while it is not known, got -1',

@@ -1,4 +1,4 @@
-/** What the tests of the rotational family share. */
+/** What the tests of optimizers share that look at single neurons. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { FusedOptimizer } from '../../src/optimizers/index.js';
 import { normOf, pick } from '../reference/neurons.js';

@@ -69,7 +69,10 @@ describe('what happened in a run', () => {
   });
 
   it('ends at the medians of the last 50 steps', () => {
-    const sharpness = (step: number): number => (step < 150 ? 100 : step % 10 === 0 ? 50 : 8);
+    const sharpness = (step: number): number => {
+      if (step < 150) return 100;
+      return step % 10 === 0 ? 50 : 8;
+    };
     const { lateSharpness, lateThreshold } = eventsOf(
       recorded(
         Array.from({ length: 200 }, () => 1),

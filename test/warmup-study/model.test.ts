@@ -76,7 +76,7 @@ describe('initial weights', () => {
     expect(a.embedding).not.toEqual(c.embedding);
   });
 
-  it('have the deviation 0.02 sqrt(768 / width), halved in two layers where they write to the residual stream', async () => {
+  it('have the deviation 0.02 sqrt(768 / width), half of it where two layers write to the residuals', async () => {
     await useBackend('cpu');
     const model = new CharacterModel({ layers: 2, width: 48, context: 32 }, 83, 1);
     const weights = weightsOf(model);

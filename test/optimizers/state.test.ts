@@ -5,11 +5,11 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { FusedOptimizer } from '../../src/optimizers/index.js';
+import { places, slotsOf, valuesOf, variableOf, type Executor } from '../rotational/tools.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance, expectSameBits, largest } from '../support/numbers.js';
 import { optimizerCases } from '../support/optimizers.js';
 import { stepWith } from '../support/tensors.js';
-import { places, slotsOf, valuesOf, variableOf, type Executor } from './tools.js';
 
 const rates = { learningRate: 0.01, weightDecay: 0.1 };
 const shape = [9, 5];

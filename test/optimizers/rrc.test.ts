@@ -12,10 +12,17 @@ import {
 } from '../../src/optimizers/index.js';
 import type { State } from '../reference/reference.js';
 import { rrcFactor, signalToNoise } from '../reference/rrc.js';
+import {
+  places,
+  slotsOf,
+  train,
+  valuesOf,
+  variableOf,
+  type Executor,
+} from '../rotational/tools.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance, expectSameBits, largest } from '../support/numbers.js';
 import { stepWith } from '../support/tensors.js';
-import { places, slotsOf, train, valuesOf, variableOf, type Executor } from './tools.js';
 
 const size = 4000;
 const steps = 60;
@@ -108,7 +115,7 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
     expect(distance(immediate.slice(0, -1), late.slice(1))).toBeLessThan(1e-6);
   });
 
-  test('a ratio from elsewhere gives max(minimum, sqrt((1 + phi / B) / (1 + phi))) at once, and keeps no sums', async () => {
+  test('a given ratio counts at once, as max(minimum, sqrt((1 + phi / B) / (1 + phi))), without sums', async () => {
     const gradients = gradientsOf(0.5, 100, 4);
     const ratios = [NaN, 0.5, Infinity, 0];
     const given = (options: RRCOptions) =>

@@ -11,10 +11,17 @@ import {
 import { rectification } from '../../src/rules/radam.js';
 import { averageLength, omega, rAdam } from '../reference/radam.js';
 import type { State } from '../reference/reference.js';
+import {
+  places,
+  slotsOf,
+  train,
+  valuesOf,
+  variableOf,
+  type Executor,
+} from '../rotational/tools.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance, expectSameBits, largest } from '../support/numbers.js';
 import { stepWith } from '../support/tensors.js';
-import { places, slotsOf, train, valuesOf, variableOf, type Executor } from './tools.js';
 
 const size = 40;
 const zeros = new Float32Array(size);

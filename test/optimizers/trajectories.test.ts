@@ -10,10 +10,10 @@
 import { describe, expect, test } from 'vitest';
 import { neuronsOf, wholeTensor } from '../reference/neurons.js';
 import type { State } from '../reference/reference.js';
+import { places, train, type Executor } from '../rotational/tools.js';
 import { useBackend } from '../support/backends.js';
 import { bell, distance, largest } from '../support/numbers.js';
 import { optimizerCases } from '../support/optimizers.js';
-import { places, train, type Executor } from './tools.js';
 
 /** Those of a random start have none to be compared with. */
 const cases = optimizerCases.filter(({ reference }) => reference);
