@@ -53,7 +53,7 @@ function circleThrough(start: string): string[] | undefined {
     if (last === start) return way;
     if (seen.has(last)) continue;
     seen.add(last);
-    ways.push(...imports.get(last)!.map((file) => [...way, file]));
+    ways.push(...(imports.get(last) ?? []).map((file) => [...way, file]));
   }
   return undefined;
 }
@@ -63,8 +63,10 @@ describe('the files of src', () => {
     expect(files.length).toBeGreaterThan(100);
     expect(imports.get('index.ts')).toContain('optimizers/index.ts');
     expect(imports.get('rules/adamw.ts')).toContain('compiler/rule.ts');
-    for (const [file, imported] of imports)
-      expect(files, file).toEqual(expect.arrayContaining(imported));
+    const missing = [...imports].flatMap(([file, imported]) =>
+      imported.filter((name) => !imports.has(name)).map((name) => `${file} -> ${name}`),
+    );
+    expect(missing).toEqual([]);
   });
 
   test('lie in folders that have a layer', () => {
