@@ -28,25 +28,20 @@ import {
 } from '@tensorflow/tfjs-core';
 import type { DeviceDomain } from './expression.js';
 import type { Layout } from './layout.js';
-import type { Buffer, Instruction, Plan, Stage } from './plan.js';
+import type { Buffer, ComputingOperation, Instruction, Plan, Stage } from './plan.js';
 
-type Operands = readonly Tensor[];
-
-const operations: Record<
-  Exclude<Instruction['op'], 'load' | 'constant' | 'scalar'>,
-  (args: Operands) => Tensor
-> = {
-  add: ([x, y]) => add(x, y),
-  sub: ([x, y]) => sub(x, y),
-  mul: ([x, y]) => mul(x, y),
-  div: ([x, y]) => div(x, y),
-  sqrt: ([x]) => sqrt(x),
-  abs: ([x]) => abs(x),
-  neg: ([x]) => neg(x),
-  less: ([x, y]) => less(x, y),
-  lessEqual: ([x, y]) => lessEqual(x, y),
-  equal: ([x, y]) => equal(x, y),
-  select: ([condition, x, y]) => where(condition, x, y),
+const operations: Record<ComputingOperation, (...args: Tensor[]) => Tensor> = {
+  add,
+  sub,
+  mul,
+  div,
+  sqrt,
+  abs,
+  neg,
+  less,
+  lessEqual,
+  equal,
+  select: where,
 };
 
 /** Values that one float32 sum may cover: 32 equal ones are at most 5e-7 off. */
@@ -127,12 +122,12 @@ export function runOps(
       views[buffer.domain],
     );
   };
-  const valueOf = (instruction: Instruction, values: Operands): Tensor => {
+  const valueOf = (instruction: Instruction, values: readonly Tensor[]): Tensor => {
     if (instruction.op === 'load')
       return memory.get(instruction.buffer) ?? load(instruction.buffer);
     if (instruction.op === 'constant') return scalar(instruction.value, 'float32');
     if (instruction.op === 'scalar') return scalar(scalars[instruction.index], 'float32');
-    return operations[instruction.op](instruction.args.map((arg) => values[arg]));
+    return operations[instruction.op](...instruction.args.map((arg) => values[arg]));
   };
   const runStage = ({ domain, instructions, stores, sums }: Stage): void => {
     const view = views[domain];

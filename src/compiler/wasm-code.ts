@@ -5,26 +5,28 @@ import type { Code } from './wasm-instructions.js';
 export const zero = wasm.i32Const(0);
 export const one = wasm.i32Const(1);
 
-/** An operation on two integers. */
+/** An instruction on two integers. */
 const binary =
-  (instruction: number) =>
-  (a: Code, b: Code): Code => [a, b, instruction];
+  (opcode: number) =>
+  (a: Code, b: Code): Code => [a, b, opcode];
 
-export const plus = binary(wasm.i32Add);
-export const minus = binary(wasm.i32Sub);
-export const times = binary(wasm.i32Mul);
-export const quotient = binary(wasm.i32DivUnsigned);
-export const remainder = binary(wasm.i32RemUnsigned);
-export const isLess = binary(wasm.i32LessUnsigned);
-const shift = binary(wasm.i32ShiftLeft);
+export const plus = binary(0x6a);
+export const minus = binary(0x6b);
+export const times = binary(0x6c);
+/** The quotient of unsigned integers, rounded down, and what remains. */
+export const quotient = binary(0x6e);
+export const remainder = binary(0x70);
+export const isLess = binary(0x49);
+const shift = binary(0x74);
 export const shiftLeft = (a: Code, bits: number): Code => shift(a, wasm.i32Const(bits));
-export const smaller = (a: Code, b: Code): Code => [a, b, isLess(a, b), wasm.select];
+/** The smaller of two integers, by `select`. */
+export const smaller = (a: Code, b: Code): Code => [a, b, isLess(a, b), 0x1b];
 
 export const assign = (local: number, value: Code): Code => [value, wasm.set(local)];
 export const increase = (local: number, by: Code): Code => assign(local, plus(wasm.get(local), by));
 
-/** Sets bytes to 0. */
-export const clear = (address: Code, bytes: Code): Code => [address, zero, bytes, wasm.memoryFill];
+/** Sets bytes to 0, by `memory.fill`. */
+export const clear = (address: Code, bytes: Code): Code => [address, zero, bytes, 0xfc, 0x0b, 0];
 
 export const ifThen = (condition: Code, body: Code): Code => [condition, 0x04, 0x40, body, 0x0b];
 

@@ -31,12 +31,7 @@ const rowsAtOnce = 2;
 function flush(frame: KernelFrame, sum: Buffer, neuron: Code): Code {
   const partial = frame.partial(sum, neuron);
   return [
-    accumulate(frame.accumulator(sum, neuron), [
-      partial,
-      wasm.f32Load,
-      wasm.f64Promote,
-      wasm.f64Add,
-    ]),
+    accumulate(frame.accumulator(sum, neuron), [[partial, wasm.f32Load]]),
     partial,
     wasm.f32Const(0),
     wasm.f32Store,

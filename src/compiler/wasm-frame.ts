@@ -9,12 +9,12 @@ import { encodeModule, type ValueType } from './wasm-module.js';
 /** The locals of values that are computed before a loop begins. */
 export type Hoisted = ReadonlyMap<Instruction, number>;
 
-/** Code that adds float64 `terms` to the accumulator at an address; each term ends in an addition. */
-export const accumulate = (address: Code, terms: Code): Code => [
+/** Adds float32 values to the float64 accumulator at an address. */
+export const accumulate = (address: Code, values: readonly Code[]): Code => [
   address,
   address,
   wasm.f64Load,
-  terms,
+  values.map((value) => [value, wasm.f64Promote, wasm.f64Add]),
   wasm.f64Store,
 ];
 
@@ -98,18 +98,19 @@ export class KernelFrame {
     known: Hoisted = new Map(),
   ): { hoisted: Hoisted; code: Code } {
     const hoisted = new Map(known);
-    const valueOf = (instruction: Instruction): Code | undefined => {
-      if (instruction.op === 'constant') return wasm.splatConst(instruction.value);
-      if (instruction.op === 'load' && instruction.buffer.domain === domain)
-        return [this.at(instruction.buffer, index), wasm.loadSplat(0)];
-    };
     const code = instructions.map((instruction) => {
       if (instruction.op === 'scalar') hoisted.set(instruction, this.#scalars[instruction.index]);
-      const value = valueOf(instruction);
-      if (!value || hoisted.has(instruction)) return [];
+      const isLoad = instruction.op === 'load' && instruction.buffer.domain === domain;
+      const isFixed = isLoad || instruction.op === 'constant';
+      if (!isFixed || hoisted.has(instruction)) return [];
       const local = this.local('v128');
       hoisted.set(instruction, local);
-      return assign(local, value);
+      return assign(
+        local,
+        instruction.op === 'constant'
+          ? wasm.splatConst(instruction.value)
+          : [this.at(instruction.buffer, index), wasm.loadSplat(0)],
+      );
     });
     return { hoisted, code };
   }

@@ -35,18 +35,9 @@ const at = (offset: number): number[] => [2, ...unsigned(offset)];
 
 export const get = (local: number): Code => [0x20, ...unsigned(local)];
 export const set = (local: number): Code => [0x21, ...unsigned(local)];
-export const select = 0x1b;
-export const memoryFill: Code = [0xfc, 0x0b, 0];
 
 export const i32Const = (value: number): Code => [0x41, ...signed(value)];
 export const i32Load = (offset: number): Code => [0x28, ...at(offset)];
-export const i32LessUnsigned = 0x49;
-export const i32Add = 0x6a;
-export const i32Sub = 0x6b;
-export const i32Mul = 0x6c;
-export const i32DivUnsigned = 0x6e;
-export const i32RemUnsigned = 0x70;
-export const i32ShiftLeft = 0x74;
 
 // Loads and stores that take no offset have the offset 0.
 

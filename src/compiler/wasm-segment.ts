@@ -148,7 +148,7 @@ function printPiece(segment: Segment, from: Code, length: Code): Code {
     registers.flat().map((register) => assign(register, wasm.splatConst(0))),
     loops,
     registerSums.map(({ buffer }, i) =>
-      accumulate(frame.accumulator(buffer, neuron), registers[i].map(addLanes)),
+      accumulate(frame.accumulator(buffer, neuron), registers[i].flatMap(lanesOf)),
     ),
   ];
 }
@@ -217,14 +217,8 @@ const addRows = (rows: readonly Row[], value: number, mode: Mode, address: Code)
   mode.store,
 ];
 
-/** Adds the four lanes of a register to a float64. */
-const addLanes = (register: number): Code =>
-  [0, 1, 2, 3].map((lane) => [
-    wasm.get(register),
-    wasm.extractLane(lane),
-    wasm.f64Promote,
-    wasm.f64Add,
-  ]);
+const lanesOf = (register: number): Code[] =>
+  [0, 1, 2, 3].map((lane) => [wasm.get(register), wasm.extractLane(lane)]);
 
 /** Computes an instruction from the locals of its operands. */
 function operation(
