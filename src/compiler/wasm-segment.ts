@@ -74,27 +74,6 @@ export function printSegment(options: SegmentOptions): Code {
   );
 }
 
-/** The way of a loop through memory: it keeps one distance in bytes from all places where it begins. */
-class Cursor {
-  readonly #frame: KernelFrame;
-  /** The local that holds the distance. */
-  readonly offset: number;
-  /** Sets the locals that hold the places. */
-  readonly starts: Code[] = [];
-
-  constructor(frame: KernelFrame) {
-    this.#frame = frame;
-    this.offset = frame.local();
-  }
-
-  /** The address that begins at `start`. */
-  from(start: Code): Code {
-    const base = this.#frame.local();
-    this.starts.push(assign(base, start));
-    return plus(wasm.get(base), wasm.get(this.offset));
-  }
-}
-
 /** How a loop loads, stores and sums four values at a time, or one. */
 const modes = {
   vector: { load: wasm.load, store: wasm.store, bytes: 16, onlyValid: [] },
@@ -109,14 +88,20 @@ type Mode = (typeof modes)[keyof typeof modes];
 
 function printPiece(segment: Segment, from: Code, length: Code): Code {
   const { frame, neuron, registerSums, memorySums, indexOf } = segment;
-  const cursor = new Cursor(frame);
-  const end = frame.local();
+  const [offset, end] = [frame.local(), frame.local()];
+  const starts: Code[] = [];
+  /** The address that begins at `start` and moves along with the loop. */
+  const moving = (start: Code): Code => {
+    const base = frame.local();
+    starts.push(assign(base, start));
+    return plus(wasm.get(base), wasm.get(offset));
+  };
   const vectors = Array.from({ length: vectorsOf(segment) }, (_, k) => k);
   const registers = registerSums.map(() => vectors.map(() => frame.local('v128')));
   const partials = memorySums.map(({ buffer }) =>
-    cursor.from(frame.partial(buffer, indexOf(buffer, from, 0))),
+    moving(frame.partial(buffer, indexOf(buffer, from, 0))),
   );
-  const rows = rowsOf(segment, cursor, from);
+  const rows = rowsOf(segment, from, moving);
 
   /** Takes `times` vectors or single values at once, while there are as many. */
   const loop = (mode: Mode, times: number): Code => {
@@ -130,9 +115,9 @@ function printPiece(segment: Segment, from: Code, length: Code): Code {
         ),
       ),
       memorySums.map(({ value }, i) => addRows(rows, value, mode, partials[i])),
-      increase(cursor.offset, wasm.i32Const(mode.bytes)),
+      increase(offset, wasm.i32Const(mode.bytes)),
     ]);
-    const last = plus(wasm.get(cursor.offset), wasm.i32Const(times * mode.bytes - 1));
+    const last = plus(wasm.get(offset), wasm.i32Const(times * mode.bytes - 1));
     return whileLoop(isLess(last, wasm.get(end)), step);
   };
   const loops = [
@@ -143,8 +128,8 @@ function printPiece(segment: Segment, from: Code, length: Code): Code {
 
   return [
     assign(end, shiftLeft(length, 2)),
-    assign(cursor.offset, zero),
-    cursor.starts,
+    assign(offset, zero),
+    starts,
     registers.flat().map((register) => assign(register, wasm.splatConst(0))),
     loops,
     registerSums.map(({ buffer }, i) =>
@@ -162,7 +147,11 @@ type Row = {
   readonly addressOf: (buffer: Buffer) => Code;
 };
 
-function rowsOf({ frame, stage, hoisted, indexOf, rows }: Segment, cursor: Cursor, from: Code) {
+function rowsOf(
+  { frame, stage, hoisted, indexOf, rows }: Segment,
+  from: Code,
+  moving: (start: Code) => Code,
+): Row[] {
   const isHoisted = (instruction: Instruction): boolean => hoisted.has(instruction);
   const isShared = (instruction: Instruction): boolean =>
     isHoisted(instruction) || (instruction.op === 'load' && instruction.buffer.domain === 'neuron');
@@ -177,9 +166,7 @@ function rowsOf({ frame, stage, hoisted, indexOf, rows }: Segment, cursor: Curso
       ),
       isKnown: row === 0 ? isHoisted : isShared,
       addressOf: (buffer) =>
-        getOrMake(addresses, buffer, () =>
-          cursor.from(frame.at(buffer, indexOf(buffer, from, row))),
-        ),
+        getOrMake(addresses, buffer, () => moving(frame.at(buffer, indexOf(buffer, from, row)))),
     };
   });
 }
