@@ -8,9 +8,9 @@
 import { compileHost } from './evaluate.js';
 import type { Expression } from './expression.js';
 import { mergeEqual } from './merge-equal.js';
-import { loadsOf, writesOf, type Buffer, type Plan, type Stage } from './plan.js';
-import { isHost, roundLength, stageIndex, stageOrder } from './stage-order.js';
-import { StageWriter, type PlanDraft, type Root } from './stage-writer.js';
+import { loadsOf, writesOf, type Buffer, type Plan } from './plan.js';
+import { firstStage, isHost, roundLength, stageOrder } from './stage-order.js';
+import { StageWriter, type Root } from './stage-writer.js';
 
 /** The expression whose value a buffer gets. */
 export type Output = { readonly buffer: Buffer; readonly value: Expression };
@@ -44,17 +44,9 @@ export function makePlan(
   // A buffer must not be overwritten before its last reader; to move a store to a later stage can
   // add readers of other buffers.
   for (;;) {
-    const lastRead = new Map<Buffer, number>();
-    const scalars: Expression[] = [];
-    const handedOn = new Map<Expression, Buffer>();
-    const stages = writeStages({
-      inputOf,
-      stageOf,
-      scalars,
-      roots: [...outputRoots],
-      handedOn,
-      lastRead,
-    });
+    const writer = new StageWriter(outputRoots, inputOf, stageOf);
+    const stages = writer.write();
+    const { scalars, lastRead } = writer;
     const early = outputRoots.filter(({ buffer, stage }) => lastRead.get(buffer)! > stage);
     if (early.length === 0) {
       const buffers = new Set(stages.flatMap((stage) => [...loadsOf(stage), ...writesOf(stage)]));
@@ -73,19 +65,9 @@ function checkOutput(name: string, buffer: Buffer, value: Expression): void {
       `rule ${name}: ${buffer.name} must become a number expression, ` +
         `got ${value?.type ?? String(value)}`,
     );
-  if (!isHost(value) && stageIndex(0, value.domain) < stageIndex(0, buffer.domain))
+  if (!isHost(value) && firstStage(value.domain) < firstStage(buffer.domain))
     throw new Error(
       `rule ${name}: ${buffer.name} has one value per ${buffer.domain}, ` +
         `got an expression that varies over ${value.domain}`,
     );
-}
-
-/** Writes the stages from the last to the first: each tells what it needs of earlier ones. */
-function writeStages(draft: PlanDraft): Stage[] {
-  const stages: Stage[] = [];
-  for (let index = Math.max(...draft.roots.map(({ stage }) => stage)); index >= 0; index--) {
-    const stage = new StageWriter(index, draft).write();
-    if (writesOf(stage).length > 0) stages.unshift(stage);
-  }
-  return stages;
 }

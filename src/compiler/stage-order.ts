@@ -13,11 +13,11 @@ const stageDomains = ['element', 'neuron', 'tensor'] as const;
 /** The number of stages in a round. */
 export const roundLength = 3;
 
-/** The number of a stage in the order of execution. */
-export const stageIndex = (round: number, domain: Domain): number =>
-  round * roundLength + (stageDomains as readonly Domain[]).indexOf(domain);
+/** The first stage of a domain; its others follow at the distance of a round. */
+export const firstStage = (domain: Domain): number =>
+  (stageDomains as readonly Domain[]).indexOf(domain);
 
-/** What the stage of a number sweeps over. */
+/** What a stage sweeps over. */
 export const domainOf = (stage: number) => stageDomains[stage % roundLength];
 
 export const isHost = ({ domain }: Expression): boolean => domain === 'host';
@@ -35,26 +35,22 @@ const sweepOf = (node: Expression): Domain => (isReduction(node) ? node.args[0] 
 
 /** Two functions that find the stages of expressions, and remember what they found. */
 export function stageOrder() {
-  const rounds = new Map<Expression, number>();
-  /** The first round in which a node can be computed. */
-  const roundComputed = (node: Expression): number =>
-    getOrMake(rounds, node, () => {
+  const stages = new Map<Expression, number>();
+  /** The stage that computes a node. */
+  const stageOf = (node: Expression): number =>
+    getOrMake(stages, node, () => {
       const domain = sweepOf(node);
-      return Math.max(0, ...operandsOf(node).map((operand) => roundReadable(operand, domain)));
+      const readers = operandsOf(node).map((operand) => readerOf(operand, domain));
+      return Math.max(firstStage(domain), ...readers);
     });
-  /** The first round in which a stage of `domain` can read a node's value. */
-  const roundReadable = (node: Expression, domain: Domain): number => {
-    if (isHost(node) || node.op === 'input') return 0;
-    // Stages of another domain read the value a round later: not all of them follow in its round.
-    return roundComputed(node) + (node.domain === domain ? 0 : 1);
+  /** The first stage of `domain` that can read a node's value. */
+  const readerOf = (node: Expression, domain: Domain): number => {
+    const first = firstStage(domain);
+    if (isHost(node) || node.op === 'input') return first;
+    const stage = stageOf(node);
+    const round = stage - (stage % roundLength);
+    // A value of another domain is read a round later: not all readers follow in its own round.
+    return round + first + (node.domain === domain ? 0 : roundLength);
   };
-  return {
-    /** The stage that computes a node. */
-    stageOf: (node: Expression): number => stageIndex(roundComputed(node), sweepOf(node)),
-    /** The first stage of `domain` that can read a node's value. */
-    readerOf: (node: Expression, domain: Domain): number =>
-      stageIndex(roundReadable(node, domain), domain),
-  };
+  return { stageOf, readerOf };
 }
-
-export type StageOrder = ReturnType<typeof stageOrder>;

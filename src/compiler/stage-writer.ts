@@ -1,39 +1,62 @@
 /** From ordered expressions to the instructions of stages. */
 import { getOrMake } from '../get-or-make.js';
 import { isReduction, type DeviceDomain, type Expression } from './expression.js';
-import type { Buffer, ComputingOperation, Instruction, Stage, Write } from './plan.js';
+import {
+  writesOf,
+  type Buffer,
+  type ComputingOperation,
+  type Instruction,
+  type Stage,
+  type Write,
+} from './plan.js';
 import { domainOf, isCondition, isHost } from './stage-order.js';
 
 /** A value that a buffer gets, and the stage that stores it, or adds it up. */
 export type Root = { readonly buffer: Buffer; readonly node: Expression; stage: number };
 
-/** What the stages of a plan have in common. They are written from the last to the first. */
-export type PlanDraft = {
-  readonly inputOf: (node: Expression) => Buffer;
-  readonly stageOf: (node: Expression) => number;
-  readonly scalars: Expression[];
-  /** The plan's outputs, then what later stages read of earlier ones. */
-  readonly roots: Root[];
-  /** The buffers of the values that later stages read of earlier ones. */
-  readonly handedOn: Map<Expression, Buffer>;
-  /** The last stage that reads each buffer. */
-  readonly lastRead: Map<Buffer, number>;
-};
-
-/** Writes one stage: all that its roots need, every value once, operands first. */
+/**
+ * Writes the stages of a plan from the last to the first: each tells what it needs of earlier ones.
+ * A stage computes all that its roots need, every value once, operands first.
+ */
 export class StageWriter {
-  readonly #index: number;
-  readonly #plan: PlanDraft;
-  readonly #instructions: Instruction[] = [];
-  readonly #places = new Map<Expression, number>();
+  readonly #inputOf: (node: Expression) => Buffer;
+  readonly #stageOf: (node: Expression) => number;
+  /** The plan's outputs, then what later stages read of earlier ones. */
+  readonly #roots: Root[];
+  /** The buffers of the values that later stages read of earlier ones. */
+  readonly #handedOn = new Map<Expression, Buffer>();
+  readonly scalars: Expression[] = [];
+  /** The last stage that reads each buffer. */
+  readonly lastRead = new Map<Buffer, number>();
+  /** The stage that is being written, its instructions and where they stand. */
+  #index = 0;
+  #instructions: Instruction[] = [];
+  #places = new Map<Expression, number>();
 
-  constructor(index: number, plan: PlanDraft) {
-    this.#index = index;
-    this.#plan = plan;
+  constructor(
+    outputs: readonly Root[],
+    inputOf: (node: Expression) => Buffer,
+    stageOf: (node: Expression) => number,
+  ) {
+    this.#roots = [...outputs];
+    this.#inputOf = inputOf;
+    this.#stageOf = stageOf;
   }
 
-  write(): Stage {
-    const roots = this.#plan.roots.filter(({ stage }) => stage === this.#index);
+  write(): Stage[] {
+    const stages: Stage[] = [];
+    this.#index = Math.max(...this.#roots.map(({ stage }) => stage));
+    for (; this.#index >= 0; this.#index--) {
+      const stage = this.#writeStage();
+      if (writesOf(stage).length > 0) stages.unshift(stage);
+    }
+    return stages;
+  }
+
+  #writeStage(): Stage {
+    this.#instructions = [];
+    this.#places = new Map();
+    const roots = this.#roots.filter(({ stage }) => stage === this.#index);
     const stored = roots.filter(({ buffer }) => buffer.role !== 'sum');
     const summed = roots.filter(({ buffer }) => buffer.role === 'sum');
     return {
@@ -64,35 +87,34 @@ export class StageWriter {
 
   /** A host condition reaches the kernel as the scalar 0 or 1. */
   #hostValue(node: Expression): Instruction {
-    const { scalars } = this.#plan;
-    if (!scalars.includes(node)) scalars.push(node);
-    const scalar = { op: 'scalar', index: scalars.indexOf(node) } as const;
+    if (!this.scalars.includes(node)) this.scalars.push(node);
+    const scalar = { op: 'scalar', index: this.scalars.indexOf(node) } as const;
     if (!isCondition(node)) return scalar;
     return { op: 'less', args: [this.#push({ op: 'constant', value: 0 }), this.#push(scalar)] };
   }
 
   #isComputedHere(node: Expression): boolean {
     if (isCondition(node)) return true;
-    return node.op !== 'input' && !isReduction(node) && this.#plan.stageOf(node) === this.#index;
+    return node.op !== 'input' && !isReduction(node) && this.#stageOf(node) === this.#index;
   }
 
   /** The buffer from which the stage reads an input or a value of an earlier stage. */
   #read(node: Expression): Buffer {
-    const { inputOf, handedOn, lastRead } = this.#plan;
     const buffer =
-      node.op === 'input' ? inputOf(node) : getOrMake(handedOn, node, () => this.#request(node));
+      node.op === 'input'
+        ? this.#inputOf(node)
+        : getOrMake(this.#handedOn, node, () => this.#request(node));
     // The first reader that is written is the last that runs.
-    if (!lastRead.has(buffer)) lastRead.set(buffer, this.#index);
+    if (!this.lastRead.has(buffer)) this.lastRead.set(buffer, this.#index);
     return buffer;
   }
 
   /** Lets an earlier stage leave a value in a new buffer. */
   #request(node: Expression): Buffer {
-    const { roots, handedOn, stageOf } = this.#plan;
     const role = isReduction(node) ? 'sum' : 'scratch';
-    const domain = node.domain as DeviceDomain;
-    const buffer: Buffer = { name: role + handedOn.size, domain, role };
-    roots.push({ buffer, node, stage: stageOf(node) });
+    const name = role + this.#handedOn.size;
+    const buffer: Buffer = { name, domain: node.domain as DeviceDomain, role };
+    this.#roots.push({ buffer, node, stage: this.#stageOf(node) });
     return buffer;
   }
 }
