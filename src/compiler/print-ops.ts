@@ -28,25 +28,20 @@ import {
 } from '@tensorflow/tfjs-core';
 import type { DeviceDomain } from './expression.js';
 import type { Layout } from './layout.js';
-import type { Buffer, Instruction, Plan } from './plan.js';
+import type { Buffer, ComputingOperation, Instruction, Plan, Stage } from './plan.js';
 
-type Operands = readonly Tensor[];
-
-const operations: Record<
-  Exclude<Instruction['op'], 'load' | 'constant' | 'scalar'>,
-  (args: Operands) => Tensor
-> = {
-  add: ([x, y]) => add(x, y),
-  sub: ([x, y]) => sub(x, y),
-  mul: ([x, y]) => mul(x, y),
-  div: ([x, y]) => div(x, y),
-  sqrt: ([x]) => sqrt(x),
-  abs: ([x]) => abs(x),
-  neg: ([x]) => neg(x),
-  less: ([x, y]) => less(x, y),
-  lessEqual: ([x, y]) => lessEqual(x, y),
-  equal: ([x, y]) => equal(x, y),
-  select: ([condition, x, y]) => where(condition, x, y),
+const operations: Record<ComputingOperation, (...args: Tensor[]) => Tensor> = {
+  add,
+  sub,
+  mul,
+  div,
+  sqrt,
+  abs,
+  neg,
+  less,
+  lessEqual,
+  equal,
+  select: where,
 };
 
 /** Values that one float32 sum may cover: 32 equal ones are at most 5e-7 off. */
@@ -63,8 +58,8 @@ const viewOf = ({ before, between, neurons, after }: Layout): Record<DeviceDomai
 });
 
 /**
- * Exchanges two neighbouring axes behind `before`: so axes that number the neurons but are apart
- * come together, and part again.
+ * Exchanges the two axes behind `before`: this brings two axes that number the neurons together, and
+ * takes them apart again.
  */
 const exchange = (
   x: Tensor,
@@ -94,6 +89,7 @@ function blockedSum(x: Tensor, axis: number): Tensor {
   return blockedSum(sum(split, axis + 1), axis);
 }
 
+/** The sum over the elements of each neuron, or over everything, in the shape `view`. */
 function reduce(x: Tensor, domain: DeviceDomain, view: number[]): Tensor {
   // The wasm backend leaves the sum of nothing uninitialized.
   if (x.size === 0) return zeros(view);
@@ -114,57 +110,54 @@ export function runOps(
   scalars: ArrayLike<number>,
   sumOf: (buffer: Buffer, own: () => Tensor) => Tensor = (_, own) => own(),
 ): Map<Buffer, Tensor> {
-  const view = viewOf(layout);
+  const views = viewOf(layout);
   const { neuronsOuter, between } = layout;
+  const memory = new Map<Buffer, Tensor>();
   const results = new Map<Buffer, Tensor>();
+
+  const load = (buffer: Buffer): Tensor => {
+    const given = inputs(buffer);
+    return reshape(
+      buffer.domain === 'element' ? exchange(given, layout, neuronsOuter, between) : given,
+      views[buffer.domain],
+    );
+  };
+  const valueOf = (instruction: Instruction, values: readonly Tensor[]): Tensor => {
+    if (instruction.op === 'load')
+      return memory.get(instruction.buffer) ?? load(instruction.buffer);
+    if (instruction.op === 'constant') return scalar(instruction.value, 'float32');
+    if (instruction.op === 'scalar') return scalar(scalars[instruction.index], 'float32');
+    return operations[instruction.op](...instruction.args.map((arg) => values[arg]));
+  };
+  const runStage = ({ domain, instructions, stores, sums }: Stage): void => {
+    const view = views[domain];
+    // No tfjs operation sees a tensor of size 0: broadcasts of one fail, and on the wasm backend
+    // they spoil the heap.
+    const empty = view.includes(0) ? zeros(view) : undefined;
+    const values: Tensor[] = [];
+    for (const instruction of instructions) values.push(empty ?? valueOf(instruction, values));
+    const stored = stores.map(({ buffer, value }) =>
+      broadcastTo(values[value], views[buffer.domain]),
+    );
+    for (const { buffer, value } of sums) {
+      const sumView = views[buffer.domain];
+      const own = () => reduce(broadcastTo(values[value], view), buffer.domain, sumView);
+      memory.set(buffer, reshape(sumOf(buffer, own), sumView));
+    }
+    stores.forEach(({ buffer }, i) => {
+      memory.set(buffer, stored[i]);
+      if (buffer.role !== 'scratch') results.set(buffer, stored[i]);
+    });
+  };
+  const finish = (buffer: Buffer, value: Tensor): Tensor => {
+    const result =
+      buffer.domain === 'element' ? exchange(value, layout, between, neuronsOuter) : value;
+    return buffer.role === 'reading' ? result.clone() : reshape(result, inputs(buffer).shape);
+  };
+
   tidy(() => {
-    const memory = new Map<Buffer, Tensor>();
-    const read = (buffer: Buffer): Tensor =>
-      memory.get(buffer) ??
-      reshape(
-        buffer.domain === 'element'
-          ? exchange(inputs(buffer), layout, neuronsOuter, between)
-          : inputs(buffer),
-        view[buffer.domain],
-      );
-    for (const stage of plan.stages) {
-      // No tfjs operation sees a tensor of size 0: broadcasts of one fail, and on the wasm backend
-      // they spoil the heap.
-      const nothing = view[stage.domain].includes(0) ? zeros(view[stage.domain]) : undefined;
-      const values: Tensor[] = [];
-      for (const instruction of stage.instructions) {
-        if (nothing) values.push(nothing);
-        else if (instruction.op === 'load') values.push(read(instruction.buffer));
-        else if (instruction.op === 'constant') values.push(scalar(instruction.value, 'float32'));
-        else if (instruction.op === 'scalar')
-          values.push(scalar(scalars[instruction.index], 'float32'));
-        else values.push(operations[instruction.op](instruction.args.map((arg) => values[arg])));
-      }
-      const written = stage.stores.map(
-        ({ buffer, value }) => [buffer, broadcastTo(values[value], view[buffer.domain])] as const,
-      );
-      for (const { buffer, value } of stage.sums) {
-        const own = () =>
-          reduce(
-            broadcastTo(values[value], view[stage.domain]),
-            buffer.domain,
-            view[buffer.domain],
-          );
-        memory.set(buffer, reshape(sumOf(buffer, own), view[buffer.domain]));
-      }
-      for (const [buffer, value] of written) {
-        memory.set(buffer, value);
-        if (buffer.role !== 'scratch') results.set(buffer, value);
-      }
-    }
-    for (const [buffer, value] of results) {
-      const result =
-        buffer.domain === 'element' ? exchange(value, layout, between, neuronsOuter) : value;
-      results.set(
-        buffer,
-        buffer.role === 'reading' ? result.clone() : reshape(result, inputs(buffer).shape),
-      );
-    }
+    plan.stages.forEach(runStage);
+    for (const [buffer, value] of results) results.set(buffer, finish(buffer, value));
     return [...results.values()];
   });
   return results;

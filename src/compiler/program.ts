@@ -8,7 +8,8 @@ import {
   type Operand,
 } from './expression.js';
 import type { Layout } from './layout.js';
-import { makePlan, type Buffer, type Output, type Plan } from './plan.js';
+import { makePlan, type Output } from './make-plan.js';
+import type { Buffer, Plan } from './plan.js';
 import { mapValues } from '../map-values.js';
 import {
   inputsOf,

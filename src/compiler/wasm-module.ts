@@ -2,14 +2,15 @@
  * A WebAssembly module of one function over imported memory, in binary form. Source: the
  * WebAssembly core specification, chapter 5.
  */
-import { unsigned, wasm, type Code } from './wasm-code.js';
+import * as wasm from './wasm-instructions.js';
+import type { Code } from './wasm-instructions.js';
 
 export const valueTypes = { i32: 0x7f, v128: 0x7b } as const;
 export type ValueType = keyof typeof valueTypes;
 
 const section = (id: number, ...content: number[]): number[] => [
   id,
-  ...unsigned(content.length),
+  ...wasm.unsigned(content.length),
   ...content,
 ];
 const text = (value: string): number[] => [
@@ -33,7 +34,7 @@ export function encodeModule(
   shared: boolean,
 ): Uint8Array<ArrayBuffer> {
   const code = [
-    ...unsigned(locals.length),
+    ...wasm.unsigned(locals.length),
     ...locals.flatMap((type) => [1, valueTypes[type]]),
     ...flatten(body),
     0x0b,
@@ -54,11 +55,11 @@ export function encodeModule(
       ...text('env'),
       ...text('memory'),
       2,
-      ...(shared ? [3, 0, ...unsigned(maximumPages)] : [0, 0]),
+      ...(shared ? [3, 0, ...wasm.unsigned(maximumPages)] : [0, 0]),
     ),
     ...section(3, 1, 0),
     ...section(7, 1, ...text('step'), 0, 0),
-    ...section(10, 1, ...unsigned(code.length), ...code),
+    ...section(10, 1, ...wasm.unsigned(code.length), ...code),
   ]);
 }
 

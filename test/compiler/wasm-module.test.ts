@@ -5,7 +5,7 @@ import { add, mul, neuronSum, square, sub, tensorSum } from '../../src/compiler/
 import { planUpdate } from '../../src/compiler/program.js';
 import { defineRule } from '../../src/compiler/define-rule.js';
 import { encodeModule, simdModule } from '../../src/compiler/wasm-module.js';
-import { unsigned, wasm } from '../../src/compiler/wasm-code.js';
+import * as wasm from '../../src/compiler/wasm-instructions.js';
 import { adamW } from '../../src/rules/adamw.js';
 import { giAdam } from '../../src/rules/gi-adam.js';
 import { clipByGlobalNorm } from '../../src/rules/global-norm.js';
@@ -77,14 +77,14 @@ describe('modules', () => {
     [65536, [128, 128, 4]],
     [4294967295, [255, 255, 255, 255, 15]],
   ])('%i in LEB128', (value, bytes) => {
-    expect(unsigned(value)).toEqual(bytes);
+    expect(wasm.unsigned(value)).toEqual(bytes);
   });
   it.each([0, 63, 64, -64, -65, 8191, 8192, 65535, 65536, -2147483648, 2147483647])(
     'the constant %i comes back',
     (value) => {
       const memory = new WebAssembly.Memory({ initial: 1 });
       // 0xbe takes the bits of an integer as a float32.
-      const body = [wasm.get(0), wasm.i32Const(value), 0xbe, wasm.f32Store(0)];
+      const body = [wasm.get(0), wasm.i32Const(value), 0xbe, wasm.f32Store];
       const { step } = new WebAssembly.Instance(
         new WebAssembly.Module(encodeModule([], body, false)),
         { env: { memory } },
