@@ -1,23 +1,35 @@
 import { adamW } from '../rules/adamw.js';
-import { correctionNumbers, correctionOption } from './correction.js';
+import { correctionOption, correctionStepValues } from './rrc-option.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
-import type { RRC } from './rrc.js';
+import type { RRC } from './make-rrc.js';
 import { beta, within } from '../schema.js';
 
+/** Options of AdamW and its relatives. */
 export type AdamOptions = CommonOptions & {
-  /** Decay rate of the first moment, in [0, 1). Default 0.9. */
+  /**
+   * Decay rate of the first moment, in [0, 1).
+   * @defaultValue 0.9
+   */
   readonly beta1?: number;
-  /** Decay rate of the second moment, in [0, 1). Default 0.999. */
+  /**
+   * Decay rate of the second moment, in [0, 1).
+   * @defaultValue 0.999
+   */
   readonly beta2?: number;
-  /** Keeps the divisor from zero, in [0, Infinity). Default 1e-8. */
+  /**
+   * Keeps the divisor from zero, in [0, Infinity).
+   * @defaultValue 1e-8
+   */
   readonly epsilon?: number;
 };
 
+/** Options of {@link AdamW}. */
 export type AdamWOptions = AdamOptions & {
   /**
-   * What `rrc` gave: lowers the learning rate while the gradient's signal-to-noise ratio is high.
-   * Off unless given.
+   * What `rrc` returned: lowers the learning rate while the gradient's signal-to-noise ratio is
+   * high.
+   * @defaultValue no correction
    */
   readonly rrc?: RRC;
 };
@@ -33,17 +45,24 @@ export const adamHyperparameters = {
  * Adam with decoupled weight decay.
  *
  * m <- beta1 m + (1 - beta1) g; v <- beta2 v + (1 - beta2) g^2;
- * w <- (1 - learningRate weightDecay) w - learningRate (m / (1 - beta1^t)) / (sqrt(v / (1 -
- * beta2^t)) + epsilon), t = 1, 2, ...
+ * w <- (1 - learningRate weightDecay) w
+ *      - learningRate (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) + epsilon), t = 1, 2, ...
  *
- * Weight decay: default 0.01. Slots: m and v, of the variable's shape.
+ * Weight decay: 0.01 by default. Slots: m and v, of the variable's shape.
  *
- * @throws for an option that is unknown or out of range.
- * @see Loshchilov and Hutter, Decoupled weight decay regularization (arXiv 1711.05101), Algorithm
- * 2.
+ * @param options - See {@link AdamWOptions}.
+ * @throws {Error} if an option is unknown or out of range.
+ * @see {@link https://arxiv.org/abs/1711.05101 | Loshchilov and Hutter, Decoupled weight decay
+ * regularization, Algorithm 2}
  * @example
+ * import * as tf from '@tensorflow/tfjs';
+ * import { AdamW } from 'tfjs-warmup/optimizers';
+ *
+ * const kernel = tf.variable(tf.ones([2, 2]), true, 'kernel');
  * const optimizer = new AdamW({ learningRate: 1e-3, weightDecay: 0.1, clipNorm: 1 });
- * optimizer.minimize(() => loss(model.predict(x), y));
+ * for (let step = 0; step < 3; step++) optimizer.minimize(() => tf.sum(tf.square(kernel)));
+ * optimizer.iterations; // 3
+ * optimizer.describe().map(({ name, weightDecay }) => `${name} ${weightDecay}`); // ['kernel 0.1']
  */
 export class AdamW extends FusedOptimizer {
   static get className() {
@@ -52,12 +71,11 @@ export class AdamW extends FusedOptimizer {
 
   constructor(options: AdamWOptions) {
     super(
-      'AdamW',
       {
         weightDecay: 0.01,
         decoupled: true,
         hyperparameters: { ...adamHyperparameters, rrc: correctionOption },
-        numbers: correctionNumbers,
+        stepValues: correctionStepValues,
         rule: ({ rrc }: AdamWOptions) => adamW(rrc),
       },
       options,

@@ -2,26 +2,49 @@
 import { show } from '../check.js';
 import { parseOptions, flag, within, type Schema } from '../schema.js';
 
+/** Settings of their own for some variables. What is left out is as for all others. */
 export type Group = {
   /**
    * A variable name, in which `*` stands for any text, or a list of such. The `_1` that tfjs
    * appends to a name is ignored.
    */
   readonly match: string | readonly string[];
+  /**
+   * Multiplies the learning rate, in [0, Infinity).
+   * @defaultValue 1
+   */
   readonly learningRateScale?: number;
+  /**
+   * In place of the optimizer's weight decay, for variables of any rank; in [0, Infinity).
+   * @defaultValue the optimizer's from rank 2 on, else 0
+   */
   readonly weightDecay?: number;
+  /**
+   * The axis, or the two axes, that number the neurons; negative numbers count from the last axis.
+   * @defaultValue 0 for names with "embedding", 2 for "transpose" and [2, 3] for "depthwise" where
+   * the rank is 4, else the last
+   */
   readonly neuronAxis?: number | readonly number[];
+  /**
+   * Whether a rotational optimizer turns the weight vectors.
+   * @defaultValue true from rank 2 on where there is a weight decay or a given rotation
+   */
   readonly rotational?: boolean;
 };
 
 /** What one variable got. */
 export type VariableSettings = {
+  /** The name of the variable. */
   readonly name: string;
+  /** The shape of the variable. */
   readonly shape: readonly number[];
-  /** The `match` of its group. */
+  /** The `match` of its group; undefined if it has none. */
   readonly group: Group['match'] | undefined;
+  /** What its learning rate is multiplied with. */
   readonly learningRateScale: number;
+  /** Its weight decay. */
   readonly weightDecay: number;
+  /** The axis, or the axes, that number its neurons. */
   readonly neuronAxis: number | readonly number[];
   /** As the group says; undefined leaves it to the optimizer. */
   readonly rotational?: boolean;
@@ -45,7 +68,7 @@ const schema: Schema = {
 };
 
 /** Copies of groups, without what is undefined; throws for what is not allowed. */
-export const completeGroups = (label: string, groups: readonly Group[]): Group[] =>
+export const parseGroups = (label: string, groups: readonly Group[]): Group[] =>
   groups.map((group, i) => parseOptions(`${label}: groups[${i}]`, schema, group) as Group);
 
 /** A name without what tfjs appends to make it unique. */
@@ -60,8 +83,7 @@ function matches(pattern: string, name: string): boolean {
 }
 
 /**
- * The neuron axis of a variable that no group speaks of: the output features, by the conventions of
- * tfjs-layers.
+ * The neuron axis where no group gives one: the output features, by the conventions of tfjs-layers.
  */
 function defaultNeuronAxis(name: string, rank: number): number | readonly number[] {
   if (/embedding/i.test(name)) return 0;
@@ -73,19 +95,20 @@ function defaultNeuronAxis(name: string, rank: number): number | readonly number
 /** The settings of a variable; decay applies from rank 2 on unless its group says otherwise. */
 export function settingsOf(
   label: string,
-  groups: readonly Group[],
-  weightDecay: number,
-  { name, shape }: { name: string; shape: readonly number[] },
+  { groups, weightDecay }: { readonly groups: readonly Group[]; readonly weightDecay: number },
+  { name, shape }: { readonly name: string; readonly shape: readonly number[] },
 ): VariableSettings {
-  const claiming = groups.filter((group) =>
+  const found = groups.filter((group) =>
     patternsOf(group).some((pattern) => matches(pattern, name)),
   );
-  if (claiming.length > 1) {
+  if (found.length > 1) {
+    const patterns = found.map(({ match }) => show(match)).join(' and ');
     throw new Error(
-      `${label}: groups ${claiming.map(({ match }) => show(match)).join(' and ')} both claim the variable ${show(name)}; a variable may belong to one group`,
+      `${label}: groups ${patterns} both claim the variable ${show(name)}; ` +
+        'a variable may belong to one group',
     );
   }
-  const { match, ...own }: Partial<Group> = claiming[0] ?? {};
+  const { match, ...own }: Partial<Group> = found[0] ?? {};
   return {
     name,
     shape: [...shape],
@@ -106,15 +129,17 @@ export function checkGroupsUsed(
   for (const pattern of groups.flatMap(patternsOf)) {
     if (!names.some((name) => matches(pattern, name))) {
       throw new Error(
-        `${label}: the group ${show(pattern)} matches no variable; there are ${names.map(show).join(', ')}`,
+        `${label}: the group ${show(pattern)} matches no variable; ` +
+          `there are ${names.map(show).join(', ')}`,
       );
     }
   }
 }
 
-/** Groups as plain JSON: loading a model rewrites every string but the value of `name`. */
-export const groupsConfig = (groups: readonly Group[]) =>
+/** Groups as plain JSON: tfjs rewrites every string of a loaded model but the values of `name`. */
+export const groupsToConfig = (groups: readonly Group[]) =>
   groups.map((group) => ({ ...group, match: patternsOf(group).map((name) => ({ name })) }));
 
-export const groupsFromConfig = (config: ReturnType<typeof groupsConfig>): Group[] =>
+/** Groups from plain JSON. */
+export const groupsFromConfig = (config: ReturnType<typeof groupsToConfig>): Group[] =>
   config.map((group) => ({ ...group, match: group.match.map(({ name }) => name) }));

@@ -6,10 +6,12 @@ import { check } from '../check.js';
 import type { Schedule } from '../schedules/index.js';
 import { within, type Option } from '../schema.js';
 
+/** A number, a schedule, or a function of the step, which counts from 0. */
 export type LearningRate = number | Schedule | ((step: number) => number);
 
 const number = within('[0, Infinity)');
 
+/** The option of a rate. */
 export const rate: Option = {
   allowed: `${number.allowed}, or be a schedule or a function of the step`,
   accepts: (value) => typeof value === 'function' || number.accepts(value),

@@ -1,28 +1,38 @@
 import { lionA, type BiasCorrection, type LionAForm } from '../rules/lion-a.js';
-import { correctionNumbers, correctionOption } from './correction.js';
+import { correctionOption, correctionStepValues } from './rrc-option.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions, Options } from './options.js';
-import type { RRC } from './rrc.js';
+import type { RRC } from './make-rrc.js';
 import { beta, flag, oneOf } from '../schema.js';
 
+/** Options of {@link LionA}. */
 export type LionAOptions = CommonOptions & {
-  /** Decay rate of the momentum, in [0, 1). Default 0.9; 0 gives sign descent. */
+  /**
+   * Decay rate of the momentum, in [0, 1); 0 gives sign descent.
+   * @defaultValue 0.9
+   */
   readonly beta?: number;
-  /** Looks one step ahead. Default true. */
+  /**
+   * Looks one step ahead.
+   * @defaultValue true
+   */
   readonly nesterov?: boolean;
   /**
    * What makes up for a momentum that is still small: 'inverse' multiplies the update by 1 -
-   * beta^t, 'inverseNoise' by sqrt(1 - beta^2t). Default 'none'.
+   * beta^t, 'inverseNoise' by sqrt(1 - beta^2t).
+   * @defaultValue 'none'
    */
   readonly biasCorrection?: BiasCorrection;
   /**
    * True to scale the sign to the steady-state size of AdamW's update, sqrt((1 - beta) / (1 +
-   * beta)). Default true.
+   * beta)).
+   * @defaultValue true
    */
   readonly matchAdamW?: boolean;
   /**
-   * What `rrc` gave: lowers the update, not the decay, while the gradient's signal-to-noise ratio
-   * is high. Off unless given.
+   * What `rrc` returned: lowers the update, not the decay, while the gradient's signal-to-noise
+   * ratio is high.
+   * @defaultValue no correction
    */
   readonly rrc?: RRC;
 };
@@ -40,21 +50,29 @@ export const lionAHyperparameters = () => ({
  * Lion with control over the size of its update: no first step is larger than any other, whatever
  * the gradient.
  *
- * c = beta^2 m + (1 - beta^2) g with Nesterov, else beta m + (1 - beta) g; m <- beta m + (1 - beta)
- * g;
- * w <- (1 - learningRate weightDecay) w - learningRate f_t k sign(c), k = sqrt((1 - beta) / (1 +
- * beta)), f_t the bias correction.
+ * c = beta^2 m + (1 - beta^2) g with Nesterov, else beta m + (1 - beta) g;
+ * m <- beta m + (1 - beta) g;
+ * w <- (1 - learningRate weightDecay) w - learningRate f_t k sign(c),
+ * k = sqrt((1 - beta) / (1 + beta)), f_t the bias correction.
  *
- * Weight decay: default 0.1. Slots: m, of the variable's shape; with `rrc` five numbers more,
+ * Weight decay: 0.1 by default. Slots: m, of the variable's shape; with `rrc` five numbers more,
  * unless it is given the ratio.
  *
  * A reconstruction: of the paper only abstract and captions could be read.
  *
- * @throws for an option that is unknown or out of range.
- * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup in GPT
- * training (arXiv 2410.23922).
+ * @param options - See {@link LionAOptions}.
+ * @throws {Error} if an option is unknown or out of range.
+ * @see {@link https://arxiv.org/abs/2410.23922 | Kosson, Messmer, Jaggi, Analyzing and reducing the
+ * need for learning rate warmup in GPT training}
  * @example
- * const optimizer = new LionA({ learningRate: 1e-3, biasCorrection: 'inverse' });
+ * import * as tf from '@tensorflow/tfjs';
+ * import { LionA } from 'tfjs-warmup/optimizers';
+ *
+ * const w = tf.variable(tf.zeros([2]), true, 'w');
+ * const optimizer = new LionA({ learningRate: 1, biasCorrection: 'inverse' });
+ * optimizer.minimize(() => tf.sum(tf.mul(w, [5, -1])));
+ * // (1 - 0.9) sqrt(0.1 / 1.9)
+ * Array.from(w.dataSync(), (value) => value.toFixed(4)); // ['-0.0229', '0.0229']
  */
 export class LionA extends FusedOptimizer {
   static get className() {
@@ -63,12 +81,11 @@ export class LionA extends FusedOptimizer {
 
   constructor(options: LionAOptions) {
     super(
-      'LionA',
       {
         weightDecay: 0.1,
         decoupled: true,
         hyperparameters: lionAHyperparameters(),
-        numbers: correctionNumbers,
+        stepValues: correctionStepValues,
         rule: (complete: Options & LionAForm) => lionA(complete),
       },
       options,

@@ -3,10 +3,17 @@ import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
 import { beta } from '../schema.js';
 
+/** Options of {@link Lion}. */
 export type LionOptions = CommonOptions & {
-  /** Weight of the momentum in the update's direction, in [0, 1). Default 0.9. */
+  /**
+   * Weight of the momentum in the update's direction, in [0, 1).
+   * @defaultValue 0.9
+   */
   readonly beta1?: number;
-  /** Decay rate of the momentum, in [0, 1). Default 0.99. */
+  /**
+   * Decay rate of the momentum, in [0, 1).
+   * @defaultValue 0.99
+   */
   readonly beta2?: number;
 };
 
@@ -16,16 +23,24 @@ export const lionHyperparameters = () => ({ beta1: beta(0.9), beta2: beta(0.99) 
 /**
  * Lion: every element moves by the learning rate, in the direction of a sign.
  *
- * w <- (1 - learningRate weightDecay) w - learningRate sign(beta1 m + (1 - beta1) g); m <- beta2 m
- * + (1 - beta2) g.
+ * w <- (1 - learningRate weightDecay) w - learningRate sign(beta1 m + (1 - beta1) g);
+ * m <- beta2 m + (1 - beta2) g. sign(0) = 0.
  *
- * Weight decay: default 0.1. Slots: m, of the variable's shape. sign(0) = 0. Learning rates are 3
- * to 10 times smaller than AdamW's, weight decays as much larger.
+ * Weight decay: 0.1 by default. Slots: m, of the variable's shape. Learning rates are 3 to 10 times
+ * smaller than AdamW's, weight decays as much larger.
  *
- * @throws for an option that is unknown or out of range.
- * @see Chen et al., Symbolic discovery of optimization algorithms (arXiv 2302.06675), Algorithm 2.
+ * @param options - See {@link LionOptions}.
+ * @throws {Error} if an option is unknown or out of range.
+ * @see {@link https://arxiv.org/abs/2302.06675 | Chen et al., Symbolic discovery of optimization
+ * algorithms, Algorithm 2}
  * @example
- * const optimizer = new Lion({ learningRate: 1e-4, weightDecay: 1 });
+ * import * as tf from '@tensorflow/tfjs';
+ * import { Lion } from 'tfjs-warmup/optimizers';
+ *
+ * const w = tf.variable(tf.zeros([3]), true, 'w');
+ * const optimizer = new Lion({ learningRate: 0.25 });
+ * optimizer.minimize(() => tf.sum(tf.mul(w, [5, -1, 0])));
+ * Array.from(w.dataSync()); // [-0.25, 0.25, 0]
  */
 export class Lion extends FusedOptimizer {
   static get className() {
@@ -34,7 +49,6 @@ export class Lion extends FusedOptimizer {
 
   constructor(options: LionOptions) {
     super(
-      'Lion',
       {
         weightDecay: 0.1,
         decoupled: true,

@@ -6,22 +6,29 @@ import {
   slice,
   tensor,
   tidy,
+  util,
   Variable,
   type Optimizer,
   type Tensor,
 } from '@tensorflow/tfjs-core';
-import { check, checkCount, checkNames, show } from '../check.js';
+import { check, show } from '../check.js';
 import { layoutOf } from '../compiler/layout.js';
 import { slotShape } from '../compiler/program.js';
 import { median } from '../median.js';
 import { randomNumbers } from '../random.js';
+import { count, parseOptions } from '../schema.js';
 import type { FusedOptimizer } from './optimizer.js';
 
+/** Options of {@link measureStep}. */
 export type MeasureStepOptions = {
-  /** Timed steps, at least 1. Default 20. */
+  /**
+   * Timed steps, at least 1.
+   * @defaultValue 20
+   */
   readonly steps?: number;
   /**
-   * Steps before the clock starts: they make the state and warm caches and compilers. Default 5.
+   * Steps before the clock starts: they create the state and warm caches and compilers.
+   * @defaultValue 5
    */
   readonly warmupSteps?: number;
 };
@@ -50,7 +57,9 @@ export type StepCost = {
 
 const label = 'measureStep';
 
-/** On these backends an operation is done when it returns; on all others it is only on its way. */
+const schema = { steps: count(1, 20), warmupSteps: count(0, 5) };
+
+/** On these backends an operation is done when its call returns, on all others some time later. */
 const synchronous: ReadonlySet<string> = new Set(['cpu', 'wasm', 'tensorflow']);
 
 /**
@@ -63,16 +72,23 @@ const synchronous: ReadonlySet<string> = new Set(['cpu', 'wasm', 'tensorflow']);
  * The variables get their values back. The optimizer does not: its state and its step count are
  * spent, so hand over a fresh one and dispose it after.
  *
- * @param optimizer of this library, or another such as `tf.train.adam(1e-3)`.
- * @param variables what it is to update: all trainable variables of a model, for a figure that
+ * @param optimizer - Of this library, or another such as `tf.train.adam(1e-3)`.
+ * @param variables - What it is to update: all trainable variables of a model, for a figure that
  * counts in training.
- * @throws for an option that is unknown or out of range, and for variables that an optimizer cannot
- * update.
+ * @param options - See {@link MeasureStepOptions}.
+ * @returns The cost of a step: the median over all timed steps, and each of them.
+ * @throws {Error} if an option is unknown or out of range, or a variable is one that an optimizer
+ * cannot update.
  * @example
+ * import * as tf from '@tensorflow/tfjs';
+ * import { AdamW, measureStep } from 'tfjs-warmup/optimizers';
+ *
  * const optimizer = new AdamW({ learningRate: 1e-3 });
- * const variables = model.trainableWeights.map((weight) => weight.read() as tf.Variable);
- * const { milliseconds, nanosecondsPerParameter, executorName } = await measureStep(optimizer, variables);
- * console.log(`${milliseconds.toFixed(2)} ms a step, ${nanosecondsPerParameter.toFixed(2)} ns a parameter, by ${executorName}`);
+ * const variables = [tf.variable(tf.ones([64, 32])), tf.variable(tf.zeros([32]))];
+ * const cost = await measureStep(optimizer, variables, { steps: 10 });
+ * cost.parameters; // 2080
+ * cost.all.length; // 10
+ * console.log(`${cost.nanosecondsPerParameter} ns a parameter, by ${cost.executorName}`);
  * optimizer.dispose();
  */
 export async function measureStep(
@@ -80,10 +96,7 @@ export async function measureStep(
   variables: readonly Variable[],
   options: MeasureStepOptions = {},
 ): Promise<StepCost> {
-  checkNames(label, options, ['steps', 'warmupSteps']);
-  const { steps = 20, warmupSteps = 5 } = options;
-  checkCount(label, 'steps', steps, 1);
-  checkCount(label, 'warmupSteps', warmupSteps);
+  const { steps, warmupSteps } = parseOptions(label, schema, options) as Required<typeof options>;
   checkArguments(optimizer, variables);
 
   const values = variables.map((variable) => keep(variable.clone()));
@@ -161,7 +174,7 @@ export function timeSteps(optimizer: Optimizer, variables: readonly Variable[]):
   };
 }
 
-/** Waits for the device: work is done in order, so what was asked last is done last. */
+/** Waits for the device: it works in order, so the value of a weight comes after the update. */
 async function finished(variables: readonly Variable[]): Promise<void> {
   const one = tidy(() =>
     slice(
@@ -193,16 +206,13 @@ export function bytesOfStep(
     if (!names.has(name)) continue;
     const layout = layoutOf(label, shape, neuronAxis);
     const slotValues = Object.values(slots).reduce(
-      (sum, domain) => sum + product(slotShape(domain, shape, layout)),
+      (sum, domain) => sum + util.sizeFromShape([...slotShape(domain, shape, layout)]),
       0,
     );
     values += 3 * layout.size + 2 * slotValues;
   }
   return 4 * values;
 }
-
-const product = (sizes: readonly number[]): number =>
-  sizes.reduce((total, size) => total * size, 1);
 
 /** Uniform numbers in [-0.01, 0.01): tf.randomNormal would take longer than all that is measured. */
 export function randomValues(size: number, seed: number): Float32Array {

@@ -1,137 +1,141 @@
-/** The base of all optimizers: what tfjs asks of one. What an update is, its rule says. */
+/** The base class of all optimizers: what tfjs asks of one. */
 import {
   dispose,
   Optimizer,
   type NamedTensorMap,
   type Scalar,
   type serialization,
-  type Tensor,
   type Variable,
 } from '@tensorflow/tfjs-core';
 import type { Executor } from '../executors/executor.js';
-import { describeVariable, type Description } from './variable-state.js';
+import { optionsFromConfig, optionsToConfig } from './config.js';
+import { variableNamed, type Gradients } from './gradient-updates.js';
 import { rateAt } from './learning-rate.js';
-import {
-  completeOptions,
-  configOf,
-  optionsFrom,
-  type CommonOptions,
-  type Definition,
-  type Options,
-} from './options.js';
-import { statesIn, type NamedTensor } from './state.js';
-import { startTraining, type Training } from './training.js';
-import { variableNamed, type Gradients } from './updates.js';
+import { completeOptions, type CommonOptions, type Definition, type Options } from './options.js';
+import { namedTensors, statesIn, type NamedTensor, type StateSnapshot } from './saved-state.js';
+import { Training } from './training.js';
+import { describeVariable, type Description } from './variable-state.js';
 
+/**
+ * The base class of this library's optimizers. What an update is, its rule says; the order of a
+ * step is the same for all.
+ */
 export abstract class FusedOptimizer extends Optimizer {
-  /** Every option that is given or has a default. */
-  protected readonly options: Options;
   readonly #label: string;
-  /** Until the optimizer is disposed. */
+  readonly #options: Options;
+  /** Undefined once the optimizer is disposed. */
   #training: Training | undefined;
 
-  protected constructor(label: string, definition: Definition, options: CommonOptions) {
+  protected constructor(definition: Definition, options: CommonOptions) {
     super();
-    this.#label = label;
-    this.options = completeOptions(label, definition, options);
-    this.#training = startTraining(label, definition, this.options);
-    this.options.probe?.attach(label);
+    this.#label = definition.label ?? this.getClassName();
+    this.#options = completeOptions(this.#label, definition, options);
+    this.#training = new Training(this.#label, definition, this.#options);
+    this.#options.probe?.attach(this.#label);
   }
 
-  /** The rate of the next step. */
+  /** Every option that is given or has a default, by name; frozen. */
+  get hyperparameters(): Readonly<Record<string, unknown>> {
+    return this.#options;
+  }
+
+  /** The learning rate of the next step. */
   get currentLearningRate(): number {
-    return rateAt(this.#label, 'learningRate', this.options.learningRate, this.iterations);
+    return rateAt(this.#label, 'learningRate', this.#options.learningRate, this.iterations);
   }
 
   /** What runs the updates on the current backend: 'wasm', 'webgpu' or 'ops'. */
   get executorName(): Executor['name'] {
-    return this.#alive().executor().name;
+    return this.#requireTraining().executor().name;
   }
 
-  /** Every option that is given or has a default. */
-  get hyperparameters(): Readonly<Record<string, unknown>> {
-    return this.options;
-  }
-
-  /** The count and the slots of a variable, in tensors that are the caller's. */
-  readState({ name }: Variable): { count: number; slots: Record<string, Tensor> } | undefined {
-    const tensors: Record<string, Tensor> = {};
-    for (const weight of this.#alive().weights()) {
-      const cut = weight.name.lastIndexOf('/');
-      if (weight.name.slice(0, cut) === name) tensors[weight.name.slice(cut + 1)] = weight.tensor;
-      else weight.tensor.dispose();
-    }
-    const { count, ...slots } = tensors;
-    if (!count) return undefined;
-    const [updates] = count.dataSync();
-    count.dispose();
-    return { count: updates, slots };
-  }
-
-  /** What each variable got, in the order of their first appearance. */
+  /**
+   * What each variable got: its group, weight decay, neuron axis and rule.
+   *
+   * @returns one description a variable, in the order of their first appearance.
+   * @throws {Error} if the optimizer was disposed.
+   */
   describe(): Description[] {
-    return this.#alive().entries().map(describeVariable);
+    return this.#requireTraining().states().map(describeVariable);
   }
 
   /**
    * Readies variables for their first forward pass. `minimize` and `model.fit` do this by
    * themselves; a hand-made loop calls it once before its first gradient.
+   *
+   * @param variables - all that will be trained, float32.
+   * @throws {Error} if a variable or a group does not fit, before anything changes.
    */
   prepare(variables: readonly Variable[]): void {
-    this.#alive().prepare(variables);
+    this.#requireTraining().prepare(variables);
+  }
+
+  /**
+   * What is kept for a variable between steps: the number of its updates, and the values of the
+   * rule's slots, such as `m` and `v`.
+   *
+   * @param variable - one that the optimizer has trained, or of whose name state was loaded.
+   * @returns copies that the caller disposes; undefined if there is no state of the variable's
+   * name.
+   * @throws {Error} if the optimizer was disposed.
+   */
+  readState(variable: Variable): StateSnapshot | undefined {
+    return this.#requireTraining().snapshots(variable.name)[0];
   }
 
   override computeGradients(
     f: () => Scalar,
     varList?: Variable[],
   ): { value: Scalar; grads: NamedTensorMap } {
-    const training = this.#alive();
-    if (varList) training.prepare(varList);
-    const result = super.computeGradients(f, varList);
-    if (varList) return result;
-    const names = Object.keys(result.grads).filter((name) => result.grads[name]);
-    if (!training.prepare(names.map((name) => variableNamed(this.#label, name)))) return result;
-    // Without a list only the loss tells which variables it reads: their preparation has changed
-    // it.
+    const training = this.#requireTraining();
+    if (varList) {
+      training.prepare(varList);
+      return super.computeGradients(f, varList);
+    }
+    const result = super.computeGradients(f);
+    // Without a list, only running the loss shows which variables it reads.
+    const variables = Object.keys(result.grads).map((name) => variableNamed(this.#label, name));
+    if (!training.prepare(variables)) return result;
+    // Their preparation has changed the loss.
     dispose(result);
     return super.computeGradients(f);
   }
 
   override applyGradients(gradients: Gradients): void {
-    this.#alive().update(gradients, this.iterations, this.currentLearningRate);
+    this.#requireTraining().update(gradients, this.iterations, this.currentLearningRate);
     this.incrementIterations();
   }
 
   override async getWeights(): Promise<NamedTensor[]> {
-    const state = this.#alive().weights();
-    return [await this.saveIterations(), ...state];
+    const weights = this.#requireTraining().snapshots().flatMap(namedTensors);
+    return [await this.saveIterations(), ...weights];
   }
 
   override async setWeights(weights: NamedTensor[]): Promise<void> {
-    const training = this.#alive();
+    const training = this.#requireTraining();
     training.load(await statesIn(this.#label, weights));
     await this.extractIterations(weights);
   }
 
   getConfig(): serialization.ConfigDict {
-    return configOf(this.#label, this.options);
+    return optionsToConfig(this.#label, this.#options);
   }
 
   static override fromConfig<T extends serialization.Serializable>(
     cls: serialization.SerializableConstructor<T>,
     config: serialization.ConfigDict,
   ): T {
-    return new cls(optionsFrom(cls.className ?? cls.name, config));
+    return new cls(optionsFromConfig(cls.className, config));
   }
 
   /** Frees all state; the optimizer cannot be used after. */
   override dispose(): void {
-    this.options.probe?.dispose();
+    this.#options.probe?.dispose();
     this.#training?.clear();
     this.#training = undefined;
   }
 
-  #alive(): Training {
+  #requireTraining(): Training {
     if (!this.#training)
       throw new Error(`${this.#label}: this optimizer was disposed; make a new one`);
     return this.#training;

@@ -1,43 +1,41 @@
-/** Options: those that all optimizers take, and how an optimizer says what sets it apart. */
-import type { serialization } from '@tensorflow/tfjs-core';
+/** Options that all optimizers take, and how an optimizer defines what sets it apart. */
 import type { Layout } from '../compiler/layout.js';
 import type { Rule } from '../compiler/rule.js';
 import type { ExecutorChoice } from '../executors/choose.js';
-import { mapValues } from '../map-values.js';
-import type { VariableState } from './variable-state.js';
-import {
-  completeGroups,
-  groupsConfig,
-  groupsFromConfig,
-  type Group,
-  type VariableSettings,
-} from './groups.js';
+import { oneOf, parseOptions, within, type Schema } from '../schema.js';
+import { parseGroups, type Group, type VariableSettings } from './groups.js';
 import { rate, type LearningRate } from './learning-rate.js';
 import type { Probe } from './probe.js';
-import { fromConfig, toConfig } from './saving.js';
-import { parseOptions, oneOf, within, type Schema } from '../schema.js';
 
 /** Options that every optimizer takes. */
 export type CommonOptions = {
-  /** A number in [0, Infinity), a schedule, or a function of the step. */
+  /** A number in [0, Infinity), a schedule, or a function of the step, which counts from 0. */
   readonly learningRate: LearningRate;
-  /** In [0, Infinity); applies to variables of rank 2 and up unless a group says otherwise. */
+  /**
+   * In [0, Infinity). Applies to variables of rank 2 and up unless a group says otherwise.
+   * @defaultValue the optimizer's own
+   */
   readonly weightDecay?: number;
-  /** Settings of their own for some variables. */
+  /**
+   * Settings of their own for some variables.
+   * @defaultValue []
+   */
   readonly groups?: readonly Group[];
   /**
-   * Scales all gradients of a step by min(1, clipNorm / |g|), |g| the norm over all of them.
-   * Default: no clipping.
+   * Scales all gradients of a step by min(1, clipNorm / |g|), |g| the norm over all of them; in (0,
+   * Infinity).
+   * @defaultValue no clipping
    */
   readonly clipNorm?: number;
   /**
-   * Reads how large each update was, for instance an `UpdateProbe` of `tfjs-warmup/probes`. Not
+   * Reads how large each update is, for instance an `UpdateProbe` of `tfjs-warmup/probes`. Not
    * saved.
+   * @defaultValue no probe
    */
   readonly probe?: Probe;
   /**
-   * 'auto': fused kernels where the backend allows them. 'ops': tfjs operations everywhere. Default
-   * 'auto'.
+   * 'auto': fused kernels where the backend allows them. 'ops': tfjs operations everywhere.
+   * @defaultValue 'auto'
    */
   readonly executor?: ExecutorChoice;
 };
@@ -55,6 +53,8 @@ export type Rotation = {
 
 /** What sets one optimizer apart. */
 export type Definition = {
+  /** How errors name the optimizer; by default its class name. */
+  readonly label?: string;
   /** The default. */
   readonly weightDecay: number;
   /**
@@ -66,56 +66,40 @@ export type Definition = {
   readonly hyperparameters: Schema;
   // As methods, so that an optimizer may name the types of its own options.
   rule(options: Options): Rule;
-  rotation?(options: Options): Rotation;
-  /** What the host gets beside these, or in their place, at a step. */
-  numbers?(options: Options, step: number): Readonly<Record<string, number>> | undefined;
+  rotation?(options: Options, label: string): Rotation;
+  /** Host values of a step, beside the hyperparameters or in their place. */
+  stepValues?(
+    options: Options,
+    step: number,
+    label: string,
+  ): Readonly<Record<string, number>> | undefined;
   /** Throws if the optimizer can do nothing for the variables of its first step. */
-  checkFirst?(entries: readonly VariableState[]): void;
+  checkFirst?(
+    variables: readonly { readonly name: string; readonly rule: Rule }[],
+    label: string,
+  ): void;
 };
 
-/** Writes out defaults; throws for an option that is unknown or out of range. */
+/** The options that every optimizer takes; each optimizer has its own default of the decay. */
+export const commonSchema: Schema = {
+  learningRate: { ...rate, required: true },
+  weightDecay: /* @__PURE__ */ within('[0, Infinity)'),
+  groups: { default: [], allowed: 'be an array of groups', accepts: Array.isArray },
+  clipNorm: /* @__PURE__ */ within('(0, Infinity)'),
+  probe: {
+    allowed: 'be a probe, such as an UpdateProbe',
+    accepts: (probe) => typeof (probe as Probe | null)?.attach === 'function',
+  },
+  executor: /* @__PURE__ */ oneOf('auto', 'ops'),
+};
+
+/** Fills in defaults; throws for an option that is unknown or out of range. */
 export function completeOptions(
   label: string,
   { weightDecay, hyperparameters }: Definition,
   given: CommonOptions,
 ): Options {
-  const options = parseOptions(
-    label,
-    {
-      learningRate: { ...rate, required: true },
-      weightDecay: within('[0, Infinity)', weightDecay),
-      groups: { default: [], allowed: 'be an array of groups', accepts: Array.isArray },
-      clipNorm: within('(0, Infinity)'),
-      probe: {
-        allowed: 'be a probe, such as an UpdateProbe',
-        accepts: (probe) => typeof (probe as Probe | null)?.attach === 'function',
-      },
-      executor: oneOf('auto', 'ops'),
-      ...hyperparameters,
-    },
-    given,
-  ) as Options;
-  return Object.freeze({ ...options, groups: completeGroups(label, options.groups) });
-}
-
-/** Options as plain JSON. */
-export function configOf(label: string, options: Options): serialization.ConfigDict {
-  const { groups, probe: _, ...rest } = options;
-  return {
-    ...mapValues(rest, (value, name) => toConfig(label, name, value)),
-    groups: groupsConfig(groups),
-  } as unknown as serialization.ConfigDict;
-}
-
-/** Options from plain JSON. */
-export function optionsFrom(
-  label: string,
-  config: serialization.ConfigDict,
-): Record<string, unknown> {
-  // tfjs-layers adds customObjects to every config that it loads.
-  const { groups = [], customObjects: _, ...rest } = config;
-  return {
-    ...mapValues(rest, (value, name) => fromConfig(label, name, value)),
-    groups: groupsFromConfig(groups as unknown as ReturnType<typeof groupsConfig>),
-  };
+  const parsed = parseOptions(label, { ...commonSchema, ...hyperparameters }, given);
+  const groups = parseGroups(label, parsed.groups as readonly Group[]);
+  return Object.freeze({ weightDecay, ...parsed, groups }) as unknown as Options;
 }

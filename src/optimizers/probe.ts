@@ -7,7 +7,7 @@ import type { HostValues, Rule } from '../compiler/rule.js';
 import type { Expression } from '../compiler/expression.js';
 import type { Reading } from '../executors/executor.js';
 
-/** What a probe may know of a variable; it stands as before the update, and will change. */
+/** What a probe may know of a variable: as before the update, in an object that will change. */
 export type ProbedVariable = {
   readonly name: string;
   readonly rule: Rule;
@@ -17,6 +17,7 @@ export type ProbedVariable = {
   readonly hostValues: HostValues;
 };
 
+/** What reads the updates of an optimizer, such as an `UpdateProbe`. */
 export type Probe = {
   /** Called once, when an optimizer takes the probe; throws if it has one. */
   attach(label: string): void;
@@ -24,9 +25,7 @@ export type Probe = {
   shouldRead(step: number, variableName: string): boolean;
   /** The values to read; throws if the rule cannot give one that was asked for. */
   readings(values: UpdateValues): Readonly<Record<string, Expression>>;
-  /**
-   * Takes what a step leaves, if anything, whose tensors it has to dispose.
-   */
+  /** Called after each step with its readings, if there are any; disposes their tensors. */
   record(step: number, variables: readonly ProbedVariable[], readings: readonly Reading[]): void;
   /** Called when the optimizer is disposed. */
   dispose(): void;

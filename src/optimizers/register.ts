@@ -10,11 +10,12 @@ import { RAdam } from './radam.js';
 import { RotationalAdamW } from './rotational-adamw.js';
 import { RotationalLion } from './rotational-lion.js';
 import { RotationalSGDM } from './rotational-sgdm.js';
-import { isRRCSpec, rrcFrom } from './rrc.js';
+import { isRRCSpec, rrcFrom } from './make-rrc.js';
 import { registerRule, RuleOptimizer } from './rule-optimizer.js';
-import { setReviver } from './saving.js';
+import { setReviver } from './config.js';
 import { SGDMomentum } from './sgd-momentum.js';
 
+/** All optimizers: the one list of them. */
 export const optimizers = [
   AdamW,
   GIAdam,
@@ -27,7 +28,7 @@ export const optimizers = [
   RotationalSGDM,
   RotationalLion,
   RuleOptimizer,
-];
+] as const;
 
 /**
  * Makes all optimizers known to `tf.loadLayersModel`, with the schedules, corrections and rules
@@ -35,10 +36,16 @@ export const optimizers = [
  *
  * Call it once before loading; training and saving do not need it.
  *
- * @param options.rules rules of your own that saved models use.
+ * @param options - `rules`: rules of your own that saved models use.
  * @example
+ * import { AdamW, registerOptimizers } from 'tfjs-warmup/optimizers';
+ * import { linearWarmup } from 'tfjs-warmup/schedules';
+ *
+ * const learningRate = linearWarmup({ peak: 0.5, warmupSteps: 2 });
+ * const config = new AdamW({ learningRate }).getConfig();
+ * // Without it the schedule, which was saved as plain JSON, could not be made again.
  * registerOptimizers();
- * const model = await tf.loadLayersModel('file://model/model.json');
+ * AdamW.fromConfig<AdamW>(AdamW, config).currentLearningRate; // 0.25
  */
 export function registerOptimizers({
   rules = [],

@@ -95,8 +95,8 @@ export class RuleOptimizer extends FusedOptimizer {
     for (const [name, value] of Object.entries(hyperparameters))
       checkNumber(label, `hyperparameters.${name}`, value, '(-Infinity, Infinity)');
     super(
-      label,
       {
+        label,
         weightDecay: 0,
         decoupled: false,
         hyperparameters: mapValues(hyperparameters, (value) =>

@@ -1,16 +1,16 @@
-/** The slots of variables on the executor of the current backend. */
+/** Where the slots of variables live: on the executor of the current backend. */
 import { backend, tidy, type Tensor } from '@tensorflow/tfjs-core';
 import { check } from '../check.js';
 import { chooseExecutor } from '../executors/choose.js';
 import type { Executor, Slots } from '../executors/executor.js';
-import type { VariableState } from './variable-state.js';
 import type { Options } from './options.js';
+import type { VariableState } from './variable-state.js';
 
 /** Half-precision backends round an epsilon below this to 0. */
 const smallestHalfEpsilon = 1e-4;
 
-/** The slots of an entry on an executor, with the values that are given; 0 where none are. */
-export function newSlots(
+/** Creates the slots of a variable on an executor; 0 where `valuesOf` gives no values. */
+export function createSlots(
   executor: Executor,
   { name, shapes }: VariableState,
   valuesOf: (slot: string, shape: number[]) => Tensor | undefined,
@@ -26,13 +26,12 @@ export function newSlots(
 }
 
 /**
- * An executor for the current backend, to which the slots of entries have moved from the one
- * before.
+ * Chooses an executor for the current backend, moves all slots to it and disposes the one before.
  */
 export function moveSlots(
   label: string,
   { epsilon, executor }: Options,
-  entries: readonly VariableState[],
+  states: readonly VariableState[],
   previous: Executor | undefined,
 ): Executor {
   check(
@@ -44,11 +43,11 @@ export function moveSlots(
   );
   const next = chooseExecutor(executor);
   try {
-    const moved = entries.map((entry) =>
-      newSlots(next, entry, (slot) => previous!.read(entry.slots[slot])),
+    const moved = states.map((state) =>
+      createSlots(next, state, (slot) => previous!.read(state.slots[slot])),
     );
-    entries.forEach((entry, i) => {
-      entry.slots = moved[i];
+    states.forEach((state, i) => {
+      state.slots = moved[i];
     });
   } catch (error) {
     next.dispose();

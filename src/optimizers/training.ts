@@ -1,186 +1,206 @@
-/** The order of a step, and what is kept from one to the next. */
+/** What an optimizer keeps from one step to the next, and the order of what happens in a step. */
 import {
   backend,
+  clone,
   dispose,
   engine,
+  keep,
   randomNormal,
-  type Tensor,
   type Variable,
 } from '@tensorflow/tfjs-core';
-import type { Executor } from '../executors/executor.js';
+import type { Executor, StepWide } from '../executors/executor.js';
 import { clipByGlobalNorm } from '../rules/global-norm.js';
-import { variableStateMaker, jobOf, type VariableState } from './variable-state.js';
-import { checkGroupsUsed } from './groups.js';
-import type { Definition, Options } from './options.js';
-import { moveSlots, newSlots } from './slots.js';
-import {
-  checkFits,
-  keptState,
-  matchStates,
-  namedState,
-  type NamedTensor,
-  type SavedState,
-} from './state.js';
 import {
   checkTensor,
   checkUpdate,
-  gradientsByName,
-  variableNamed,
+  hasGradient,
+  stepVariablesOf,
+  toJob,
   type Gradients,
-  type Member,
-  type Update,
-} from './updates.js';
+  type StepVariable,
+} from './gradient-updates.js';
+import { checkGroupsUsed } from './groups.js';
+import type { Definition, Options } from './options.js';
+import { checkFits, copyState, matchStates, type StateSnapshot } from './saved-state.js';
+import { createSlots, moveSlots } from './slots.js';
+import { stateFactory, type VariableState } from './variable-state.js';
 
-export type Training = {
-  /** The variables' entries, in the order of their first appearance. */
-  entries(): VariableState[];
+/**
+ * All that changes while an optimizer trains. A gradient goes from `update` through `toJob` to the
+ * executor.
+ */
+export class Training {
+  readonly #label: string;
+  readonly #definition: Definition;
+  readonly #options: Options;
+  readonly #newState: (variable: Variable) => VariableState;
+  /** Scales all gradients of a step; undefined without clipNorm. */
+  readonly #clipping: StepWide | undefined;
+  /** By variable name, in the order of first appearance. */
+  readonly #states = new Map<string, VariableState>();
+  /** Loaded state of variables that have not appeared yet. */
+  readonly #saved = new Set<StateSnapshot>();
+  #executor: Executor | undefined;
+  /** The backend that the executor was made for. */
+  #backend: unknown;
+
+  constructor(label: string, definition: Definition, options: Options) {
+    const { clipNorm } = options;
+    this.#label = label;
+    this.#definition = definition;
+    this.#options = options;
+    this.#newState = stateFactory(label, definition, options);
+    if (clipNorm !== undefined) this.#clipping = { plan: clipByGlobalNorm(), values: { clipNorm } };
+  }
+
+  /** The states of the variables, in the order of their first appearance. */
+  states(): VariableState[] {
+    return [...this.#states.values()];
+  }
+
   /** The executor of the current backend; slots move along when the backend has changed. */
-  executor(): Executor;
+  executor(): Executor {
+    if (!this.#executor || this.#backend !== backend()) {
+      this.#executor = moveSlots(this.#label, this.#options, this.states(), this.#executor);
+      this.#backend = backend();
+    }
+    return this.#executor;
+  }
+
   /** Readies variables for their first forward pass; true if one has changed. */
-  prepare(variables: readonly Variable[]): boolean;
-  update(gradients: Gradients, step: number, learningRate: number): void;
-  /** All state, in tensors that are the caller's. */
-  weights(): NamedTensor[];
+  prepare(variables: readonly Variable[]): boolean {
+    const stepVariables = [...new Set(variables)].map((variable) => ({
+      variable,
+      state: this.#stateOf(variable),
+    }));
+    for (const { variable, state } of stepVariables)
+      checkTensor(this.#label, 'variable', state.settings, variable);
+    const executor = this.executor();
+    this.#addVariables(executor, stepVariables, stepVariables);
+    return runPreparations(executor, stepVariables);
+  }
+
+  /** One step. Throws for gradients and variables that do not fit before anything changes. */
+  update(gradients: Gradients, step: number, learningRate: number): void {
+    const stepValues = {
+      ...this.#definition.stepValues?.(this.#options, step, this.#label),
+      step,
+    };
+    const stepVariables = stepVariablesOf(this.#label, gradients, (variable) =>
+      this.#stateOf(variable),
+    );
+    const updates = stepVariables.filter(hasGradient);
+    for (const update of updates)
+      checkUpdate(this.#label, update, this.#definition.decoupled ? learningRate : 0);
+    const executor = this.executor();
+    this.#addVariables(executor, stepVariables, updates);
+    const { probe } = this.#options;
+    const jobs = updates.map((update) =>
+      toJob(update, learningRate, stepValues, probe?.shouldRead(step, update.state.name)),
+    );
+
+    runPreparations(executor, updates);
+    const readings = executor.step(jobs, this.#clipping);
+    const states = updates.map(({ state }) => state);
+    probe?.record(step, states, readings);
+    for (const state of states) state.count++;
+  }
+
+  /** All state, or that of one variable, in tensors that are the caller's. */
+  snapshots(variableName?: string): StateSnapshot[] {
+    const isWanted = ({ name }: { readonly name: string }): boolean =>
+      name === (variableName ?? name);
+    return [
+      ...this.states()
+        .filter(isWanted)
+        .map((state) => copyState(state, (slot) => this.#executor!.read(slot))),
+      ...[...this.#saved].filter(isWanted).map((state) => copyState(state, clone)),
+    ];
+  }
+
   /** Replaces all state; throws if it does not fit a variable of its name. */
-  load(states: readonly SavedState[]): void;
+  load(snapshots: readonly StateSnapshot[]): void {
+    for (const snapshot of snapshots) {
+      const state = this.#states.get(snapshot.name);
+      if (state) checkFits(this.#label, snapshot, state);
+    }
+    this.clear();
+    // The loader may dispose its own tensors.
+    for (const snapshot of snapshots)
+      this.#saved.add(copyState(snapshot, (tensor) => keep(clone(tensor))));
+  }
+
   /** Frees all state. */
-  clear(): void;
-};
-
-export function startTraining(label: string, definition: Definition, options: Options): Training {
-  const { clipNorm, groups, probe, seed = 0 } = options;
-  const newEntry = variableStateMaker(label, definition, options);
-  const clip =
-    clipNorm === undefined ? undefined : { plan: clipByGlobalNorm(), values: { clipNorm } };
-  const entries = new Map<string, VariableState>();
-  let saved: readonly SavedState[] = [];
-  let current: Executor | undefined;
-  let currentBackend: unknown;
-
-  function executor(): Executor {
-    if (current && currentBackend === backend()) return current;
-    current = moveSlots(label, options, [...entries.values()], current);
-    currentBackend = backend();
-    return current;
+  clear(): void {
+    dispose([...this.#saved]);
+    this.#saved.clear();
+    this.#states.clear();
+    this.#executor?.dispose();
+    this.#executor = undefined;
   }
 
-  function clear(): void {
-    for (const { slots } of saved) dispose(slots);
-    saved = [];
-    entries.clear();
-    current?.dispose();
-    current = undefined;
+  #stateOf(variable: Variable): VariableState {
+    return this.#states.get(variable.name) ?? this.#newState(variable);
   }
-
-  const memberOf = (variable: Variable, gradient?: Tensor): Member => ({
-    variable,
-    entry: entries.get(variable.name) ?? newEntry(variable),
-    gradient,
-  });
 
   /**
-   * Takes in variables that are new, if they are needed or have saved state; nothing changes if one
-   * of them is refused.
+   * Adds the new ones among the variables: those that have saved state, and those that are needed.
+   * Throws before anything changes if the new variables and groups or saved state do not fit.
    */
-  function admit(members: readonly Member[], needed = members): void {
-    const newcomers = members.map(({ entry }) => entry).filter(({ name }) => !entries.has(name));
-    if (newcomers.length === 0) return;
-    const first = entries.size === 0;
+  #addVariables(
+    executor: Executor,
+    stepVariables: readonly StepVariable[],
+    needed: readonly StepVariable[],
+  ): void {
+    const newVariables = stepVariables.filter(({ state }) => !this.#states.has(state.name));
+    if (newVariables.length === 0) return;
+    const states = newVariables.map(({ state }) => state);
+    const first = this.#states.size === 0;
     if (first) {
-      checkGroupsUsed(label, groups, Object.keys(engine().registeredVariables));
-      definition.checkFirst?.(newcomers);
+      checkGroupsUsed(this.#label, this.#options.groups, Object.keys(engine().registeredVariables));
+      this.#definition.checkFirst?.(states, this.#label);
     }
-    const states = matchStates(label, saved, newcomers, first);
-    for (const entry of newcomers) {
-      const state = states.get(entry);
-      if (!state && !needed.some((member) => member.entry === entry)) continue;
-      // Each variable draws numbers of its own, the same in every run.
-      const random = (shape: number[]) =>
-        randomNormal(shape, 0, 1, 'float32', Number(seed) + entries.size + 1);
-      entry.slots = newSlots(executor(), entry, (slot, shape) =>
-        state ? state.slots[slot] : entry.rule.random?.includes(slot) ? random(shape) : undefined,
-      );
-      entries.set(entry.name, entry);
-      if (!state) continue;
-      entry.count = state.count;
-      // What has state has been prepared, in the run that saved it.
-      entry.prepared = true;
-      dispose(state.slots);
-      saved = saved.filter((other) => other !== state);
+    const matches = matchStates(this.#label, [...this.#saved], states, first);
+    for (const stepVariable of newVariables) {
+      const { state } = stepVariable;
+      const saved = matches.get(state);
+      if (saved || needed.includes(stepVariable)) this.#addVariable(executor, state, saved);
     }
   }
 
-  function runPreparations(members: readonly Member[]): boolean {
-    const waiting = members.filter(({ entry }) => !entry.prepared);
-    if (waiting.length === 0) return false;
-    // A preparation may ask for size, neurons and fanIn.
-    executor().step(
-      waiting.map(({ variable, entry: { slots, plans, layout } }) => ({
-        variable,
-        slots,
-        plan: plans.prepare!,
-        layout,
-        values: layout,
-      })),
-    );
-    for (const { entry } of waiting) entry.prepared = true;
-    return true;
+  /** Gives a variable its slots: the saved ones, or those to start with. */
+  #addVariable(executor: Executor, state: VariableState, saved?: StateSnapshot): void {
+    // Each variable draws numbers of its own, the same in every run.
+    const seed = Number(this.#options.seed ?? 0) + this.#states.size + 1;
+    state.slots = createSlots(executor, state, (slot, shape) => {
+      if (saved) return saved.slots[slot];
+      const isRandom = state.rule.random?.includes(slot);
+      return isRandom ? randomNormal(shape, 0, 1, 'float32', seed) : undefined;
+    });
+    this.#states.set(state.name, state);
+    if (!saved) return;
+    state.count = saved.count;
+    // The run that saved the state has prepared the variable.
+    state.prepared = true;
+    this.#saved.delete(saved);
+    dispose(saved.slots);
   }
+}
 
-  return {
-    entries: () => [...entries.values()],
-    executor,
-    clear,
-
-    prepare(variables) {
-      const members = [...new Set(variables)].map((variable) => memberOf(variable));
-      for (const { variable, entry } of members)
-        checkTensor(label, 'variable', entry.settings, variable);
-      admit(members);
-      return runPreparations(members);
-    },
-
-    update(gradients, step, learningRate) {
-      const numbers = { ...definition.numbers?.(options, step), step };
-      // Without a gradient a variable may be gone.
-      const mentioned = [...gradientsByName(label, gradients)].filter(
-        ([name, gradient]) => gradient || engine().registeredVariables[name],
-      );
-      const members = mentioned.map(([name, gradient]) =>
-        memberOf(variableNamed(label, name), gradient),
-      );
-      const updates = members.filter((member): member is Update => !!member.gradient);
-      for (const update of updates)
-        checkUpdate(label, update, definition.decoupled ? learningRate : 0);
-      // Throws what it has to before anything changes.
-      executor();
-      admit(members, updates);
-      const jobs = updates.map((update) =>
-        jobOf(update, learningRate, numbers, probe?.shouldRead(step, update.entry.name)),
-      );
-
-      runPreparations(updates);
-      const readings = executor().step(jobs, clip);
-      probe?.record(
-        step,
-        updates.map(({ entry }) => entry),
-        readings,
-      );
-      for (const { entry } of updates) entry.count++;
-    },
-
-    weights: () => [
-      ...[...entries.values()].flatMap((entry) => namedState(entry, (slot) => current!.read(slot))),
-      ...saved.flatMap((state) => namedState(state, (tensor) => tensor.clone())),
-    ],
-
-    load(states) {
-      for (const state of states) {
-        const entry = entries.get(state.name);
-        if (entry) checkFits(label, state, entry);
-      }
-      clear();
-      saved = states.map(keptState);
-    },
-  };
+/** Runs the preparations that have not been run; true if there were any. */
+function runPreparations(executor: Executor, stepVariables: readonly StepVariable[]): boolean {
+  const waiting = stepVariables.filter(({ state }) => !state.prepared);
+  if (waiting.length === 0) return false;
+  // A preparation may ask for size, neurons and fanIn.
+  executor.step(
+    waiting.map(({ variable, state: { slots, plans, layout } }) => ({
+      variable,
+      slots,
+      plan: plans.prepare!,
+      layout,
+      values: layout,
+    })),
+  );
+  for (const { state } of waiting) state.prepared = true;
+  return true;
 }

@@ -1,16 +1,15 @@
-/** A variable as an optimizer knows it: its settings, its rule's plans and its counts. */
+/** What an optimizer knows and keeps of a variable: settings, rule, plans, slots and counts. */
 import type { Variable } from '@tensorflow/tfjs-core';
 import { show } from '../check.js';
 import { layoutOf, type Layout } from '../compiler/layout.js';
 import type { Plan } from '../compiler/plan.js';
 import { planPrepare, planUpdate, slotShape } from '../compiler/program.js';
-import { hostScalars, type HostValues, type Rule } from '../compiler/rule.js';
-import type { Job, Slots } from '../executors/executor.js';
+import type { HostValues, Rule } from '../compiler/rule.js';
+import type { Slots } from '../executors/executor.js';
 import { getOrMake } from '../get-or-make.js';
 import { mapValues } from '../map-values.js';
 import { settingsOf, type VariableSettings } from './groups.js';
 import type { Definition, Options } from './options.js';
-import type { Update } from './updates.js';
 
 /** What a rule is compiled to. */
 export type Plans = {
@@ -20,6 +19,8 @@ export type Plans = {
   readonly prepare: Plan | undefined;
 };
 
+type Mutable<T> = { -readonly [name in keyof T]: T[name] };
+
 export type VariableState = {
   readonly name: string;
   readonly settings: VariableSettings;
@@ -28,20 +29,20 @@ export type VariableState = {
   readonly layout: Layout;
   /** The shapes of the slots. */
   readonly shapes: Readonly<Record<string, readonly number[]>>;
-  /** The slots; none before the variable's first step. */
+  /** Empty until the variable is added to a training. */
   slots: Slots;
   /**
-   * What the rule's host is given, filled in anew at each step: an object a variable and step would
-   * be garbage.
+   * What the rule's host is given. Each step writes its learning rate, count and others into this
+   * one object: a new one for every variable and step would be garbage.
    */
-  readonly hostValues: { -readonly [name in keyof HostValues]: HostValues[name] };
+  readonly hostValues: Mutable<HostValues>;
   /** Updates so far. */
   count: number;
   /** True if there is nothing to do before the first forward pass. */
   prepared: boolean;
 };
 
-/** What `describe` tells of a variable. */
+/** What `describe` says of a variable. */
 export type Description = VariableSettings & {
   /** True if its weight vectors keep their norm and turn by chosen angles. */
   readonly rotational: boolean;
@@ -51,37 +52,32 @@ export type Description = VariableSettings & {
   readonly slots: Rule['slots'];
 };
 
-export const isRotational = ({ rule }: VariableState): boolean => rule.roles.norm !== undefined;
+export const isRotational = (rule: Rule): boolean => rule.roles.norm !== undefined;
 
-export const describeVariable = (entry: VariableState): Description => ({
-  ...entry.settings,
-  rotational: isRotational(entry),
-  rule: entry.rule.name,
-  slots: entry.rule.slots,
+export const describeVariable = ({ settings, rule }: VariableState): Description => ({
+  ...settings,
+  rotational: isRotational(rule),
+  rule: rule.name,
+  slots: rule.slots,
 });
 
-/** Makes entries; variables of one rule share its plans. */
-export function variableStateMaker(
+/** Creates states of an optimizer's variables; variables of one rule share its plans. */
+export function stateFactory(
   label: string,
   definition: Definition,
   options: Options,
 ): (variable: Variable) => VariableState {
-  const { groups, weightDecay, clipNorm, probe } = options;
-  const plain = definition.rule(options);
-  const rotation = definition.rotation?.(options);
+  const plainRule = definition.rule(options);
+  const rotation = definition.rotation?.(options, label);
   // NaN for what is no number, such as a name: hosts do not ask for these.
-  const numbers = mapValues(definition.hyperparameters, (_, name) => Number(options[name]));
-  const known = new Map<Rule, Plans>();
+  const hyperparameters = mapValues(definition.hyperparameters, (_, name) => Number(options[name]));
+  const plansOfRules = new Map<Rule, Plans>();
   return (variable) => {
     const { name, shape } = variable;
-    const settings = settingsOf(label, groups, weightDecay, variable);
+    const settings = settingsOf(label, options, variable);
     const layout = layoutOf(`${label}: variable ${show(name)}`, shape, settings.neuronAxis);
-    const rule = rotation?.applies(settings, layout) ? rotation.rule : plain;
-    const plans = getOrMake(known, rule, () => ({
-      update: planUpdate(rule, clipNorm !== undefined),
-      probed: probe && planUpdate(rule, clipNorm !== undefined, (values) => probe.readings(values)),
-      prepare: planPrepare(rule),
-    }));
+    const rule = rotation?.applies(settings, layout) ? rotation.rule : plainRule;
+    const plans = getOrMake(plansOfRules, rule, () => compile(rule, options));
     const { size, neurons, fanIn } = layout;
     return {
       name,
@@ -92,7 +88,7 @@ export function variableStateMaker(
       shapes: mapValues(rule.slots, (domain) => slotShape(domain, shape, layout)),
       slots: {},
       hostValues: {
-        ...numbers,
+        ...hyperparameters,
         learningRate: 0,
         weightDecay: settings.weightDecay,
         count: 0,
@@ -107,23 +103,11 @@ export function variableStateMaker(
   };
 }
 
-/** What the executor has to do for an update, `numbers` being those of the step. */
-export function jobOf(
-  { variable, gradient, entry }: Update,
-  learningRate: number,
-  numbers: Readonly<Record<string, number>>,
-  probed = false,
-): Job {
-  const { settings, rule, plans, layout, slots, count, hostValues } = entry;
-  Object.assign(hostValues, numbers);
-  hostValues.learningRate = learningRate * settings.learningRateScale;
-  hostValues.count = count;
+function compile(rule: Rule, { clipNorm, probe }: Options): Plans {
+  const clipped = clipNorm !== undefined;
   return {
-    variable,
-    gradient,
-    slots,
-    plan: probed ? plans.probed! : plans.update,
-    layout,
-    values: hostScalars(rule, hostValues),
+    update: planUpdate(rule, clipped),
+    probed: probe && planUpdate(rule, clipped, (values) => probe.readings(values)),
+    prepare: planPrepare(rule),
   };
 }

@@ -1,4 +1,4 @@
-/** What the three rotational variants share. */
+/** What the three rotational variants share: their options and their definition. */
 import type { Rule } from '../compiler/rule.js';
 import {
   equilibriumRates,
@@ -6,37 +6,49 @@ import {
   type EquilibriumValues,
 } from '../rules/equilibrium.js';
 import type { RotationalForm } from '../rules/rotational.js';
-import type { CommonOptions, Definition, Options } from './options.js';
-import { checkRotates, rotation } from './rotates.js';
 import { beta, flag, oneOf } from '../schema.js';
+import type { CommonOptions, Definition, Options } from './options.js';
+import { checkSomeRotate, rotationBy } from './rotated-variables.js';
 
+/** Options of the rotational variants. */
 export type RotationalOptions = CommonOptions & {
-  /** Updates and weights without their mean, per neuron. Default true. */
+  /**
+   * Updates and weights without their mean, per neuron.
+   * @defaultValue true
+   */
   readonly zeroMean?: boolean;
-  /** One norm and angle for each neuron; else one for the tensor. Default true. */
+  /**
+   * One norm and angle for each neuron; else one for the tensor.
+   * @defaultValue true
+   */
   readonly perNeuron?: boolean;
-  /** Decay rate of the running mean of squared update norms, in [0, 1). Default 0.9. */
+  /**
+   * Decay rate of the running mean of squared update norms, in [0, 1).
+   * @defaultValue 0.9
+   */
   readonly updateNormDecay?: number;
   /**
    * Whose equilibrium rotation is taken, or a function that gives radians a step (which cannot be
-   * saved). Default: the inner optimizer's.
+   * saved).
+   * @defaultValue the inner optimizer's
    */
   readonly equilibriumRate?: EquilibriumRate | ((values: EquilibriumValues) => number);
 };
 
 type CompleteOptions = Options & Required<Omit<RotationalOptions, keyof CommonOptions>>;
 
-/** What the inner optimizer says of itself, with the rule that turns made from a form. */
+/** What sets the inner optimizer apart, with its rotational rule. */
 type Inner = Omit<Definition, 'rotation' | 'checkFirst'> & {
   readonly equilibriumRate: EquilibriumRate;
-  turning(form: RotationalForm, options: Options): Rule;
+  rotationalRule(settings: RotationalForm, options: Options): Rule;
 };
 
 /** The definition of a rotational optimizer. */
-export function rotationalDefinition(
-  label: string,
-  { equilibriumRate, turning, ...inner }: Inner,
-): Definition {
+export function rotationalDefinition({
+  equilibriumRate,
+  rotationalRule,
+  ...inner
+}: Inner): Definition {
   const rates = oneOf(...equilibriumRates);
   return {
     ...inner,
@@ -51,10 +63,10 @@ export function rotationalDefinition(
         accepts: (value) => typeof value === 'function' || rates.accepts(value),
       },
     },
-    rotation(options: CompleteOptions) {
-      const form = { ...options, averaged: options.updateNormDecay > 0 };
-      return rotation(label, turning(form, options), form);
+    rotation(options: CompleteOptions, label) {
+      const settings = { ...options, averaged: options.updateNormDecay > 0 };
+      return rotationBy(label, rotationalRule(settings, options), settings);
     },
-    checkFirst: checkRotates(label),
+    checkFirst: checkSomeRotate,
   };
 }

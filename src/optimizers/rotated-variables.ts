@@ -1,12 +1,15 @@
 /** Which variables a rotational optimizer rotates. */
 import { check, show } from '../check.js';
 import type { Rule } from '../compiler/rule.js';
-import { isRotational, type VariableState } from './variable-state.js';
-import type { Rotation } from './options.js';
+import type { Definition, Rotation } from './options.js';
+import { isRotational } from './variable-state.js';
 
-type Form = {
+type RotationSettings = {
+  /** True if updates and weights are without their mean. */
   readonly zeroMean: boolean;
+  /** True for one angle a neuron, else one for the tensor. */
   readonly perNeuron: boolean;
+  /** True if the angle does not come from the weight decay. */
   readonly givenRotation?: boolean;
 };
 
@@ -18,10 +21,10 @@ type Form = {
  * Source: the wrapper of Kosson et al. (arXiv 2305.17212) rotates what has weight decay and rank
  * above 1.
  */
-export const rotation = (
+export const rotationBy = (
   label: string,
   rule: Rule,
-  { zeroMean, perNeuron, givenRotation = false }: Form,
+  { zeroMean, perNeuron, givenRotation = false }: RotationSettings,
 ): Rotation => ({
   rule,
   applies({ name, shape, weightDecay, rotational }, layout) {
@@ -41,11 +44,10 @@ export const rotation = (
 });
 
 /** Throws if none of the variables rotates. */
-export const checkRotates =
-  (label: string) =>
-  (entries: readonly VariableState[]): void => {
-    if (entries.some(isRotational)) return;
-    throw new Error(
-      `${label}: would rotate none of ${entries.map(({ name }) => show(name)).join(', ')}; it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)`,
-    );
-  };
+export const checkSomeRotate: Definition['checkFirst'] = (variables, label) => {
+  if (variables.some(({ rule }) => isRotational(rule))) return;
+  throw new Error(
+    `${label}: would rotate none of ${variables.map(({ name }) => show(name)).join(', ')}; ` +
+      'it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)',
+  );
+};

@@ -1,49 +1,50 @@
-/**
- * The correction of the learning rate from the gradient's signal-to-noise ratio, for the option
- * `rrc`.
- */
+/** `rrc`: from its options to the correction that the option `rrc` of an optimizer takes. */
 import { check } from '../check.js';
-import { mapValues } from '../map-values.js';
 import type { Correction } from '../rules/correction.js';
 import { estimatedRRC, givenRRC } from '../rules/rrc.js';
 import type { LearningRate } from './learning-rate.js';
-import { fromConfig, toConfig, type Spec } from './saving.js';
+import { fromConfig, toConfig, type Spec } from './config.js';
 import { parseOptions, flag, oneOf, within, type Option } from '../schema.js';
 
 /**
- * A reconstruction of the correction of arXiv 2410.23922; see `src/rules/rrc.ts` for the formulas.
+ * Options of {@link rrc}, a reconstruction of the correction of arXiv 2410.23922; see
+ * `src/rules/rrc.ts` for the formulas.
  */
 export type RRCOptions = {
   /**
-   * Independent samples in a batch (the tokens of a text count), at least 1. Default: not known,
-   * taken as infinite.
+   * Independent samples in a batch (the tokens of a text count), at least 1.
+   * @defaultValue not known, taken as infinite
    */
   readonly batchSize?: number;
-  /** The smallest factor, in (0, 1]. Default 1 / sqrt(batchSize), or 0.05. */
+  /**
+   * The smallest factor, in (0, 1].
+   * @defaultValue 1 / sqrt(batchSize), or 0.05 where batchSize is not given
+   */
   readonly minimum?: number;
   /**
    * The signal-to-noise ratio of the mini-batch gradient, for all variables, in [0, Infinity]; NaN
    * while it is not known. A number or a function of the step, which may give what `gradientSNR({
-   * halves })` of `tfjs-warmup/probes` last estimated. Default: estimated for each variable from
-   * the powers of its gradient and its momentum.
+   * halves })` of `tfjs-warmup/probes` last estimated.
+   * @defaultValue estimated for each variable from the powers of its gradient and its momentum
    */
   readonly signalToNoise?: LearningRate;
   /**
    * True to use the sums of the very step, at the price of a second sweep; else those up to the
-   * step before. Default false.
+   * step before.
+   * @defaultValue false
    */
   readonly immediate?: boolean;
   /**
-   * The factor while nothing is known: 'cautious' takes the minimum, 'none' takes 1. Default
-   * 'cautious'.
+   * The factor while nothing is known: 'cautious' takes the minimum, 'none' takes 1.
+   * @defaultValue 'cautious'
    */
   readonly start?: 'cautious' | 'none';
 };
 
-/** What `rrc` gives and optimizers take. */
+/** What `rrc` returns and optimizers take. */
 export type RRC = Correction & {
-  /** The numbers of a step that its host needs. */
-  readonly numbers: (step: number) => Readonly<Record<string, number>>;
+  /** The host values of a step that it needs. */
+  readonly stepValues: (step: number) => Readonly<Record<string, number>>;
   /** Its options as plain JSON. */
   readonly spec: Spec;
 };
@@ -73,15 +74,20 @@ const unknownBatchMinimum = 0.05;
  * Lowers the update while the gradient's signal-to-noise ratio is high, by sqrt((1 + phi) / (1 +
  * batchSize phi)), phi the ratio of one sample.
  *
- * AdamW, LionA and LionAR take it as their option `rrc`; they do not carry it otherwise. A
+ * AdamW, LionA and LionAR take it as their option `rrc`; they do not carry its code otherwise. A
  * reconstruction: of the paper only abstract and captions could be read.
  *
- * @throws for an option that is unknown or out of range; at a step, if `signalToNoise` gives no
+ * @param options - See {@link RRCOptions}.
+ * @returns The value of the option `rrc`.
+ * @throws {Error} if an option is unknown or out of range; at a step, if `signalToNoise` gives no
  * ratio.
- * @see Kosson, Messmer, Jaggi, Analyzing and reducing the need for learning rate warmup in GPT
- * training (arXiv 2410.23922).
+ * @see {@link https://arxiv.org/abs/2410.23922 | Kosson, Messmer, Jaggi, Analyzing and reducing the
+ * need for learning rate warmup in GPT training}
  * @example
+ * import { LionA, rrc } from 'tfjs-warmup/optimizers';
+ *
  * const optimizer = new LionA({ learningRate: 1e-3, rrc: rrc({ batchSize: 64 }) });
+ * optimizer.getConfig().rrc; // { kind: 'rrc', batchSize: 64, immediate: false, start: 'cautious' }
  */
 export function rrc(options: RRCOptions = {}): RRC {
   const given = parseOptions(kind, schema, options) as RRCOptions &
@@ -100,10 +106,10 @@ export function rrc(options: RRCOptions = {}): RRC {
     'be left out with signalToNoise',
     immediate,
   );
-  const form = { batchSize, minimum, start: start === 'cautious' ? minimum : 1, immediate };
+  const settings = { batchSize, minimum, start: start === 'cautious' ? minimum : 1, immediate };
   return {
-    ...(signalToNoise === undefined ? estimatedRRC(form) : givenRRC(form)),
-    numbers(step): Record<string, number> {
+    ...(signalToNoise === undefined ? estimatedRRC(settings) : givenRRC(settings)),
+    stepValues(step): Record<string, number> {
       if (signalToNoise === undefined) return {};
       const value = typeof signalToNoise === 'function' ? signalToNoise(step) : signalToNoise;
       check(ratio.accepts(value), kind, `signalToNoise at step ${step}`, ratio.allowed, value);
@@ -112,19 +118,17 @@ export function rrc(options: RRCOptions = {}): RRC {
     get spec() {
       return {
         kind,
-        ...mapValues(given as Readonly<Record<string, unknown>>, (value, name) =>
-          toConfig(kind, name, value),
-        ),
+        ...toConfig(kind, given),
       };
     },
   };
 }
 
-/** From the plain-JSON form back to the correction. */
+/** The correction from its options as plain JSON. */
 export function rrcFrom(spec: Spec): RRC {
   const { kind: _, ...options } = spec as Readonly<Record<string, unknown>>;
-  return rrc(mapValues(options, (value, name) => fromConfig(kind, name, value)));
+  return rrc(fromConfig(kind, options));
 }
 
-/** True of the plain-JSON form. */
+/** True of a correction's options as plain JSON. */
 export const isRRCSpec = (spec: Spec): boolean => spec.kind === kind;
