@@ -58,6 +58,10 @@ const leaf = (
 /** A number fixed when the rule is compiled. */
 export const constant = (value: number): Expression => leaf('constant', 'host', { value });
 
+/** A number as a constant, anything else as it is. */
+export const asExpression = (value: Operand): Expression =>
+  typeof value === 'number' ? constant(value) : value;
+
 /** A number that the host computes for each step and variable, in double precision. */
 export const scalar = (name: string): Expression => leaf('scalar', 'host', { name });
 
@@ -71,7 +75,7 @@ function toExpression(
   operand: Operand,
   type: Expression['type'] = 'number',
 ): Expression {
-  const expression = typeof operand === 'number' ? constant(operand) : operand;
+  const expression = asExpression(operand);
   if (expression?.type !== type) {
     throw new Error(
       `${label}: an operand must be a ${type} expression, got ${expression?.type ?? String(operand)}`,

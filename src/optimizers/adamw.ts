@@ -1,9 +1,8 @@
-import { adamW } from '../rules/adamw.js';
+import { adamHyperparameters, adamW } from '../rules/adamw.js';
 import { correctionNumbers, correctionOption } from './correction.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
 import type { RRC } from './rrc.js';
-import { beta, within } from '../schema.js';
 
 export type AdamOptions = CommonOptions & {
   /** Decay rate of the first moment, in [0, 1). Default 0.9. */
@@ -20,13 +19,6 @@ export type AdamWOptions = AdamOptions & {
    * Off unless given.
    */
   readonly rrc?: RRC;
-};
-
-/** The hyperparameters that AdamW shares with its relatives. */
-export const adamHyperparameters = {
-  beta1: /* @__PURE__ */ beta(0.9),
-  beta2: /* @__PURE__ */ beta(0.999),
-  epsilon: /* @__PURE__ */ within('[0, Infinity)', 1e-8),
 };
 
 /**

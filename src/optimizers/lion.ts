@@ -1,7 +1,6 @@
-import { lion } from '../rules/lion.js';
+import { lion, lionHyperparameters } from '../rules/lion.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
-import { beta } from '../schema.js';
 
 export type LionOptions = CommonOptions & {
   /** Weight of the momentum in the update's direction, in [0, 1). Default 0.9. */
@@ -9,9 +8,6 @@ export type LionOptions = CommonOptions & {
   /** Decay rate of the momentum, in [0, 1). Default 0.99. */
   readonly beta2?: number;
 };
-
-/** The hyperparameters that Lion shares with RotationalLion. */
-export const lionHyperparameters = () => ({ beta1: beta(0.9), beta2: beta(0.99) });
 
 /**
  * Lion: every element moves by the learning rate, in the direction of a sign.
@@ -38,7 +34,7 @@ export class Lion extends FusedOptimizer {
       {
         weightDecay: 0.1,
         decoupled: true,
-        hyperparameters: lionHyperparameters(),
+        hyperparameters: lionHyperparameters,
         rule: () => lion,
       },
       options,

@@ -73,6 +73,19 @@ export type Definition = {
   checkFirst?(entries: readonly VariableState[]): void;
 };
 
+/** The options that every optimizer takes; the default of weightDecay is each optimizer's own. */
+export const commonSchema = {
+  learningRate: { ...rate, required: true },
+  weightDecay: /* @__PURE__ */ within('[0, Infinity)'),
+  groups: { default: [], allowed: 'be an array of groups', accepts: Array.isArray },
+  clipNorm: /* @__PURE__ */ within('(0, Infinity)'),
+  probe: {
+    allowed: 'be a probe, such as an UpdateProbe',
+    accepts: (probe: unknown) => typeof (probe as Probe | null)?.attach === 'function',
+  },
+  executor: /* @__PURE__ */ oneOf('auto', 'ops'),
+};
+
 /** Writes out defaults; throws for an option that is unknown or out of range. */
 export function completeOptions(
   label: string,
@@ -82,15 +95,8 @@ export function completeOptions(
   const options = parseOptions(
     label,
     {
-      learningRate: { ...rate, required: true },
-      weightDecay: within('[0, Infinity)', weightDecay),
-      groups: { default: [], allowed: 'be an array of groups', accepts: Array.isArray },
-      clipNorm: within('(0, Infinity)'),
-      probe: {
-        allowed: 'be a probe, such as an UpdateProbe',
-        accepts: (probe) => typeof (probe as Probe | null)?.attach === 'function',
-      },
-      executor: oneOf('auto', 'ops'),
+      ...commonSchema,
+      weightDecay: { ...commonSchema.weightDecay, default: weightDecay },
       ...hyperparameters,
     },
     given,

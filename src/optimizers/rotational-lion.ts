@@ -1,6 +1,6 @@
-import { lion } from '../rules/lion.js';
+import { lion, lionHyperparameters } from '../rules/lion.js';
 import { rotationalLion } from '../rules/rotational.js';
-import { lionHyperparameters, type LionOptions } from './lion.js';
+import type { LionOptions } from './lion.js';
 import { FusedOptimizer } from './optimizer.js';
 import { rotationalDefinition, type RotationalOptions } from './rotational.js';
 
@@ -33,7 +33,7 @@ export class RotationalLion extends FusedOptimizer {
       rotationalDefinition('RotationalLion', {
         weightDecay: 0.1,
         decoupled: true,
-        hyperparameters: lionHyperparameters(),
+        hyperparameters: lionHyperparameters,
         equilibriumRate: 'lion',
         rule: () => lion,
         turning: rotationalLion,

@@ -1,7 +1,9 @@
 import { rotationalSGDM } from '../rules/rotational.js';
+import { momentumHyperparameters } from '../rules/sgd-momentum.js';
+import { flag } from '../schema.js';
 import { FusedOptimizer } from './optimizer.js';
 import { rotationalDefinition, type RotationalOptions } from './rotational.js';
-import { momentumHyperparameters, momentumRule, type SGDMomentumOptions } from './sgd-momentum.js';
+import { momentumRule, type SGDMomentumOptions } from './sgd-momentum.js';
 
 /**
  * `weightDecay` must be given: the angle comes from it. With equilibriumRate 'adamw' or 'lion' the
@@ -36,7 +38,7 @@ export class RotationalSGDM extends FusedOptimizer {
       rotationalDefinition('RotationalSGDM', {
         weightDecay: 0,
         decoupled: false,
-        hyperparameters: momentumHyperparameters(),
+        hyperparameters: { ...momentumHyperparameters, nesterov: flag(false) },
         equilibriumRate: 'sgdm',
         rule: momentumRule,
         turning: (form, { nesterov }) => rotationalSGDM(form, nesterov === true),

@@ -5,10 +5,11 @@ import {
   type EquilibriumRate,
   type EquilibriumValues,
 } from '../rules/equilibrium.js';
+import { rotationHyperparameters } from '../rules/rotation.js';
 import type { RotationalForm } from '../rules/rotational.js';
 import type { CommonOptions, Definition, Options } from './options.js';
 import { checkRotates, rotation } from './rotates.js';
-import { beta, flag, oneOf } from '../schema.js';
+import { flag, oneOf } from '../schema.js';
 
 export type RotationalOptions = CommonOptions & {
   /** Updates and weights without their mean, per neuron. Default true. */
@@ -44,7 +45,7 @@ export function rotationalDefinition(
       ...inner.hyperparameters,
       zeroMean: flag(true),
       perNeuron: flag(true),
-      updateNormDecay: beta(0.9),
+      ...rotationHyperparameters,
       equilibriumRate: {
         default: equilibriumRate,
         allowed: `be a function, or ${rates.allowed}`,

@@ -35,6 +35,7 @@ import {
 const rule = defineRule({
   name: 'energetic',
   slots: { m: 'element', energy: 'neuron', total: 'tensor' },
+  hyperparameters: { beta: {} },
   host: ({ learningRate, beta }) => ({ learningRate, beta }),
   update: ({ w, g, m, energy, total }, s) => {
     const next = ema(m, g, s.beta);
@@ -437,6 +438,7 @@ describe('what is saved', () => {
   test('hyperparameters whose names loading would rewrite are refused at once', () => {
     const named = defineRule({
       name: 'rewritten',
+      // @ts-expect-error the rule does not declare my_rate
       update: ({ w, g }, s) => ({ w: sub(w, mul(s.my_rate, g)) }),
     });
     expect(
