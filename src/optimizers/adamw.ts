@@ -1,4 +1,5 @@
 import { adamHyperparameters, adamW } from '../rules/adamw.js';
+import { flag } from '../schema.js';
 import { correctionNumbers, correctionOption } from './correction.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
@@ -14,6 +15,8 @@ export type AdamOptions = CommonOptions & {
 };
 
 export type AdamWOptions = AdamOptions & {
+  /** Looks one step ahead: NAdamW. Default false. */
+  readonly nesterov?: boolean;
   /**
    * What `rrc` gave: lowers the learning rate while the gradient's signal-to-noise ratio is high.
    * Off unless given.
@@ -48,9 +51,9 @@ export class AdamW extends FusedOptimizer {
       {
         weightDecay: 0.01,
         decoupled: true,
-        hyperparameters: { ...adamHyperparameters, rrc: correctionOption },
+        hyperparameters: { ...adamHyperparameters, nesterov: flag(false), rrc: correctionOption },
         numbers: correctionNumbers,
-        rule: ({ rrc }: AdamWOptions) => adamW(rrc),
+        rule: ({ rrc, nesterov }: AdamWOptions) => adamW(rrc, nesterov),
       },
       options,
     );

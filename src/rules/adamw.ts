@@ -1,11 +1,12 @@
 /**
  * AdamW. Source: Loshchilov and Hutter, Decoupled weight decay regularization, Algorithm 2 (arXiv
- * 1711.05101). float64 reference: test/reference/adamw.ts.
+ * 1711.05101). float64 references: test/reference/adamw.ts, and test/reference/nadamw.ts
+ * with Nesterov's look-ahead.
  */
 import { add, div, ema, mul, sqrt, square } from '../compiler/expression.js';
 import { makeRule, type HostValues, type Values } from '../compiler/rule.js';
 import { beta, within } from '../schema.js';
-import { biasCorrection } from './bias-correction.js';
+import { biasCorrection, lookAheadCorrection } from './bias-correction.js';
 import type { Correction } from './correction.js';
 import { decayedStep } from './decayed-step.js';
 
@@ -43,14 +44,23 @@ export function adamHost(values: AdamHostValues) {
     directionScale,
     stepSize: learningRate * directionScale,
     scaledEpsilon: epsilon * root,
+    lookAhead: lookAheadCorrection(beta1, count + 1),
   };
 }
 
-/** The new moments, and the direction without its scale. */
-export function adamDirection({ g, m, v }: Values<'g' | AdamSlot>, s: Values<AdamScalar>) {
+/**
+ * The new moments, and the direction without its scale. With `nesterov` the direction's momentum is
+ * beta1 m / (1 - beta1^(t+1)) + (1 - beta1) g / (1 - beta1^t), as in `nesterov(adamW())`.
+ */
+export function adamDirection(
+  { g, m, v }: Values<'g' | AdamSlot>,
+  s: Values<AdamScalar>,
+  nesterov = false,
+) {
   const first = ema(m, g, s.beta1);
   const second = ema(v, square(g), s.beta2);
-  return { direction: div(first, add(sqrt(second), s.scaledEpsilon)), m: first, v: second };
+  const momentum = nesterov ? ema(mul(s.lookAhead, first), g, s.beta1) : first;
+  return { direction: div(momentum, add(sqrt(second), s.scaledEpsilon)), m: first, v: second };
 }
 
 /** AdamW's step, with a correction of its learning rate if one is given. */
@@ -58,8 +68,9 @@ export function adamUpdate(
   { w, ...values }: Values<'w' | 'g' | AdamSlot>,
   s: Values<AdamScalar>,
   rrc?: Correction,
+  nesterov = false,
 ): Values<'w' | AdamSlot> {
-  const { direction, m, v } = adamDirection(values, s);
+  const { direction, m, v } = adamDirection(values, s, nesterov);
   const corrected = rrc?.correct({ ...values, momentum: m }, s);
   const step = mul(s.stepSize, direction);
   return {
@@ -70,14 +81,14 @@ export function adamUpdate(
   };
 }
 
-/** AdamW, with a correction of its learning rate if one is given. */
-export const adamW = (rrc?: Correction) =>
+/** AdamW, with a correction of its learning rate if one is given; NAdamW with `nesterov`. */
+export const adamW = (rrc?: Correction, nesterov = false) =>
   makeRule<AdamSlot, AdamHyperparameter, AdamScalar>({
-    name: 'adamW',
+    name: nesterov ? 'nesterovAdamW' : 'adamW',
     slots: { ...adamSlots, ...rrc?.slots },
     roles: adamRoles,
     hyperparameters: adamHyperparameters,
     decoupled: true,
     host: (values) => ({ ...adamHost(values), ...rrc?.host(values, values.beta1) }),
-    update: (values, s) => adamUpdate(values, s, rrc),
+    update: (values, s) => adamUpdate(values, s, rrc, nesterov),
   });

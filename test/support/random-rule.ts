@@ -23,11 +23,7 @@ import {
   type DeviceDomain,
   type Expression,
 } from '../../src/compiler/expression.js';
-import {
-  makeRule as makeUncheckedRule,
-  type Rule,
-  type Values,
-} from '../../src/compiler/rule.js';
+import { makeRule as makeUncheckedRule, type Rule, type Values } from '../../src/compiler/rule.js';
 import type { Shape } from './oracle.js';
 
 const arithmetic = {
