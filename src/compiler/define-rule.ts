@@ -10,6 +10,7 @@ import {
   makeRule,
   type CommonHostName,
   type Hyperparameter,
+  type OnlyDeclared,
   type Rule,
   type RuleOptions,
   type Values,
@@ -65,13 +66,21 @@ function checkSlots(label: string, slots: Readonly<Record<string, unknown>>): vo
   }
 }
 
-function checkRoles(label: string, { slots = {}, roles = {} }: RuleOptions): void {
+function checkRoles(label: string, options: RuleOptions): void {
+  const { slots = {}, roles = {}, hyperparameters = {} } = options;
+  const { momentumDecay, momentumCorrected = false } = roles;
+  // A rule that declares no hyperparameters may have any, but a correction needs the very one.
+  const isDeclared =
+    momentumDecay === undefined
+      ? !momentumCorrected
+      : Object.hasOwn(hyperparameters, momentumDecay) || Object.keys(hyperparameters).length === 0;
   for (const [role, value] of Object.entries(roles)) {
     if (role === 'momentumCorrected')
       check(typeof value === 'boolean', label, `roles.${role}`, 'be true or false', value);
     else if (role !== 'momentumDecay')
       check(Object.hasOwn(slots, value as string), label, `roles.${role}`, 'name a slot', value);
   }
+  check(isDeclared, label, 'roles.momentumDecay', 'name a declared hyperparameter', momentumDecay);
 }
 
 /** A declared hyperparameter as a row of a table of options. */
@@ -186,7 +195,10 @@ export function defineRule<
   Slot extends string = never,
   Hyper extends string = never,
   Scalar extends string = CommonHostName | Hyper,
->(options: RuleOptions<Slot, Hyper, Scalar>): Rule<Slot, Hyper, Scalar> {
+  Result extends string = never,
+>(
+  options: RuleOptions<Slot, Hyper, Scalar> & OnlyDeclared<'w' | Slot, Result>,
+): Rule<Slot, Hyper, Scalar> {
   checkOptions(options as unknown as RuleOptions);
   return makeRule(checkedParts(options as unknown as RuleOptions)) as unknown as Rule<
     Slot,

@@ -9,6 +9,7 @@ import type {
   Hyperparameter,
   InputName,
   NewValues,
+  OnlyDeclared,
   Roles,
   Rule,
   RuleOptions,
@@ -114,9 +115,11 @@ export function deriveRule<
   NewSlot extends string = never,
   NewHyper extends string = never,
   NewScalar extends string = never,
+  Result extends string = never,
 >(
   inner: Rule<Slot, Hyper, Scalar>,
-  options: DeriveRuleOptions<Slot, Hyper, Scalar, NewSlot, NewHyper, NewScalar>,
+  options: DeriveRuleOptions<Slot, Hyper, Scalar, NewSlot, NewHyper, NewScalar> &
+    OnlyDeclared<'w' | Slot | NewSlot, Result>,
 ): Rule<Slot | NewSlot, Hyper | NewHyper, Scalar | NewScalar>;
 export function deriveRule(
   inner: Rule,

@@ -61,6 +61,18 @@ export type InputName<Slot extends string> = 'w' | 'g' | Slot;
  */
 export type NewValues<Name extends string = string> = Readonly<Partial<Record<Name, Operand>>>;
 
+/**
+ * Compiles only if `update` returns values for declared names. An excess name in what a function
+ * returns would pass otherwise.
+ */
+export type OnlyDeclared<Declared extends string, Result extends string> = {
+  update(...given: never[]): Readonly<Partial<Record<Result, Operand>>>;
+} & (string extends Result
+  ? unknown
+  : [Exclude<Result, Declared>] extends [never]
+    ? unknown
+    : { readonly update: `there is no slot called ${Exclude<Result, Declared>}` });
+
 /** What probes and transforms of rules look for. */
 export type Roles = {
   /** The slot of the momentum. */
@@ -90,7 +102,7 @@ type RuleBody<Slot extends string, Hyper extends string, Scalar extends string> 
   /** Computes the scalars of a step in double precision. Without it they are the host values. */
   host?(values: HostValues<NoInfer<Hyper>>): Readonly<Record<Scalar, number>>;
   /** New values for the weight and for slots, once, before the first forward pass. */
-  prepare?(values: Values<'w'>, scalars: Values<LayoutName>): NewValues<InputName<NoInfer<Slot>>>;
+  prepare?(values: Values<'w'>, scalars: Values<LayoutName>): NewValues<'w' | NoInfer<Slot>>;
   /** Replaces slot values at a variable's first update. */
   initial?(
     values: Values<InputName<NoInfer<Slot>>>,
@@ -100,7 +112,7 @@ type RuleBody<Slot extends string, Hyper extends string, Scalar extends string> 
   update(
     values: Values<InputName<NoInfer<Slot>>>,
     scalars: Values<NoInfer<Scalar>>,
-  ): NewValues<InputName<NoInfer<Slot>>>;
+  ): NewValues<'w' | NoInfer<Slot>>;
 };
 
 /** A hyperparameter as users may declare it: its default, or both its default and its range. */
