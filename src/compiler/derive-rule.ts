@@ -86,8 +86,8 @@ export function derivedParts<Declared extends Hyperparameter = Option>(
 }
 
 /**
- * Defines a rule that changes what another one does: the inner rule's update is computed first, then
- * `update` may replace any of its new values. Both become one kernel.
+ * Defines a rule that changes what another one does: the inner rule's update is computed first,
+ * then `update` may replace any of its new values. Both become one kernel.
  *
  * Preparation, initial values, roles and hyperparameters are those of the inner rule.
  *

@@ -127,7 +127,7 @@ export type Hyperparameter =
   | Option;
 
 /**
- * What `defineRule` takes. The names of slots, hyperparameters and scalars are checked by the types.
+ * What `defineRule` takes. The types check the names of slots, hyperparameters and scalars.
  *
  * TypeScript reads an object from top to bottom: write `host` before `initial` and `update`, which
  * see the scalars that it returns.

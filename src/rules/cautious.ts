@@ -1,7 +1,7 @@
 /**
- * Cautious optimizers: only elements whose step agrees with the gradient move. Source: Liang et al.,
- * Cautious optimizers: Improving training with one line of code (arXiv 2411.16085), Algorithm 1.
- * float64 reference: test/reference/cautious.ts.
+ * Cautious optimizers: only elements whose step agrees with the gradient move. Source: Liang et
+ * al., Cautious optimizers: Improving training with one line of code (arXiv 2411.16085), Algorithm
+ * 1. float64 reference: test/reference/cautious.ts.
  */
 import { check } from '../check.js';
 import { derivedName, derivedParts } from '../compiler/derive-rule.js';
@@ -43,7 +43,8 @@ function stepOf(rule: Rule, values: Values, s: Values, next: Values): Expression
  * Weight decay is not masked, except where the rule adds it to the gradient, as the SGDs do. The
  * slots are those of the plain rule.
  *
- * @param rule - A rule that moves its weight by a step; not one that turns it by an angle.
+ * @param rule - A rule that moves its weight by a step; not one that turns it by an angle. Where it
+ * is `decoupled`, its step must not depend on the weight but for the decay.
  * @returns The cautious rule, named `cautious` and the rule's name.
  * @throws {Error} if the rule is rotational.
  * @see {@link https://arxiv.org/abs/2411.16085 | Liang et al., Cautious optimizers, Algorithm 1}

@@ -111,7 +111,7 @@ export type RotationInputs = {
   };
 };
 
-/** Sums over a vector: of squares as they are, and of the centred u and w where they are centred. */
+/** Sums over a vector of u u, u w and w w, centred where the form says so, and of u u as it is. */
 function vectorSums(form: RotationForm, { w, u }: RotationInputs, inverseCount: Expression) {
   const sum = sumOf(form);
   const sums = { uu: sum(square(u)), uw: sum(mul(u, w)), ww: sum(square(w)) };
