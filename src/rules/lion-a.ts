@@ -19,7 +19,7 @@ export const lionAHyperparameters = {
 
 export type LionASlot = 'm';
 export type LionAHyperparameter = keyof typeof lionAHyperparameters;
-export type LionAScalar = keyof ReturnType<typeof lionAHost>;
+export type LionAScalar = 'beta1' | 'beta2' | 'inverse' | 'decay' | 'stepSize';
 
 export type BiasCorrection = 'none' | 'inverse' | 'inverseNoise';
 
@@ -48,13 +48,13 @@ export const lionABetas = (beta: number, nesterov: boolean): { beta1: number; be
 });
 
 /**
- * Scalars of the sign direction. `inverse` is the factor of the bias correction; `stepSize`
- * multiplies the sign.
+ * Scalars of the sign direction, and those of the correction beside them. `inverse` is the factor of
+ * the bias correction; `stepSize` multiplies the sign.
  */
 export function lionAHost(
-  { biasCorrection: correction, nesterov }: LionAForm,
+  { biasCorrection: correction, nesterov, rrc }: LionAForm,
   values: HostValues<LionAHyperparameter>,
-) {
+): Readonly<Record<LionAScalar, number>> {
   const { learningRate, weightDecay, beta, count, matchAdamW } = values;
   const inverse = inverseBiasCorrection(correction, beta, count + 1);
   const { beta1, beta2 } = lionABetas(beta, nesterov);
@@ -64,6 +64,7 @@ export function lionAHost(
     inverse,
     decay: learningRate * weightDecay,
     stepSize: learningRate * inverse * (matchAdamW ? steadyStateSize(beta) : 1),
+    ...rrc?.host(values, beta),
   };
 }
 
@@ -101,7 +102,7 @@ export const lionA = (form: LionAForm) =>
     roles: { momentum: 'm', momentumDecay: 'beta' },
     hyperparameters: lionAHyperparameters,
     decoupled: true,
-    host: (values) => ({ ...lionAHost(form, values), ...form.rrc?.host(values, values.beta) }),
+    host: (values) => lionAHost(form, values),
     update({ w, ...values }, s) {
       const { direction, scale, slots } = lionADirection(form, values, s);
       const step = mul(s.stepSize, direction);

@@ -38,30 +38,26 @@ export type LionARForm = LionAForm &
 /** `rotation` only with `givenRotation`. */
 type LionARHyperparameter = LionAHyperparameter | 'rotation';
 
-/** The rotation in radians a step, without the bias correction. */
-function angleFunction(form: LionARForm): (values: HostValues<LionARHyperparameter>) => number {
-  if (form.givenRotation) return ({ rotation }) => rotation;
-  const rate = rateFunction('lionAR', form.equilibriumRate);
-  const betasOf = (beta: number) =>
-    form.equilibriumRate === 'adamw'
-      ? { beta1: beta, beta2: beta }
-      : lionABetas(beta, form.nesterov);
-  return ({ learningRate, weightDecay, beta }) =>
-    rate({ learningRate, weightDecay, ...betasOf(beta) });
-}
-
 /** LionAR in one of its forms. */
 export function lionAR(form: LionARForm) {
-  const { zeroMean, perNeuron, exactAngle } = form;
-  const rotation: RotationForm = { zeroMean, perNeuron, averaged: false };
-  const angle = angleFunction(form);
+  const { perNeuron, exactAngle, equilibriumRate, givenRotation } = form;
+  const rotation: RotationForm = { ...form, averaged: false };
+  const rate = rateFunction('lionAR', equilibriumRate);
+  /** The rotation in radians a step, without the bias correction. */
+  function angle(values: HostValues<LionARHyperparameter>): number {
+    if (givenRotation) return values.rotation;
+    const { learningRate, weightDecay, beta } = values;
+    const betas =
+      equilibriumRate === 'adamw' ? { beta1: beta, beta2: beta } : lionABetas(beta, form.nesterov);
+    return rate({ learningRate, weightDecay, ...betas });
+  }
   return makeRule<LionASlot | 'norm', LionAHyperparameter, LionAScalar | RotationScalar>({
     name: 'lionAR',
     slots: { ...lionASlots(form), ...rotationSlots(rotation) },
     roles: { momentum: 'm', momentumDecay: 'beta', norm: 'norm' },
     hyperparameters: {
       ...lionAHyperparameters,
-      ...(form.givenRotation && { rotation: within('[0, Infinity)') }),
+      ...(givenRotation && { rotation: within('[0, Infinity)') }),
     },
     decoupled: true,
     prepare: prepareRotation(rotation),
@@ -77,7 +73,6 @@ export function lionAR(form: LionARForm) {
       );
       return {
         ...inner,
-        ...form.rrc?.host(values, values.beta),
         plainDecay: inner.decay,
         plainStep: inner.stepSize,
         rotation: exactAngle ? Math.tan(theta) : theta,

@@ -115,7 +115,7 @@ export type RotationInputs = {
 function vectorSums(form: RotationForm, { w, u }: RotationInputs, inverseCount: Expression) {
   const sum = sumOf(form);
   const sums = { uu: sum(square(u)), uw: sum(mul(u, w)), ww: sum(square(w)) };
-  if (!form.zeroMean) return { ...sums, uncentred: sums.uu, mean: undefined };
+  if (!form.zeroMean) return { ...sums, squares: sums.uu };
   const [totalU, totalW] = [sum(u), sum(w)];
   const mean = { u: mul(totalU, inverseCount), w: mul(totalW, inverseCount) };
   // The sum of (x - mean x) (y - mean y) is that of x y less that of x times mean y.
@@ -123,7 +123,7 @@ function vectorSums(form: RotationForm, { w, u }: RotationInputs, inverseCount: 
     uu: sub(sums.uu, mul(totalU, mean.u)),
     uw: sub(sums.uw, mul(totalU, mean.w)),
     ww: sub(sums.ww, mul(totalW, mean.w)),
-    uncentred: sums.uu,
+    squares: sums.uu,
     mean,
   };
 }
@@ -139,18 +139,18 @@ export function rotate(
   inputs: RotationInputs,
   s: Values<RotationScalar>,
   options: { readonly corrected?: (x: Operand) => Operand; readonly epsilon: number },
-): Values<'w' | 'energy'> | Values<'w'> {
+): Values<'w'> & Partial<Values<'energy'>> {
   const { w, u, norm, average } = inputs;
   const { corrected = (x) => x, epsilon } = options;
 
   // p = u - along w, |p|^2 = |u|^2 - (u.w)^2 / |w|^2.
-  const { uu, uw, ww, uncentred, mean } = vectorSums(form, inputs, s.inverseCount);
+  const { uu, uw, ww, squares, mean } = vectorSums(form, inputs, s.inverseCount);
   const along = div(uw, ww);
   const tangent = sub(uu, mul(uw, along));
 
   // A neuron without a norm takes the plain step; one whose p is a rounding error keeps its weight.
   const isPlain = takesPlainStep(norm);
-  const isMeasurable = less(mul(roundingShare, uncentred), tangent);
+  const isMeasurable = less(mul(roundingShare, squares), tangent);
   const ifRotating = (x: Operand, otherwise: Operand) =>
     select(isPlain, otherwise, select(isMeasurable, x, otherwise));
   const squared = ifRotating(tangent, 0);
@@ -172,5 +172,5 @@ export function rotate(
   const moved = sub(w, add(decayed, mul(select(isPlain, plainStep, step), u)));
   const shift = mean && select(isPlain, 0, sub(mul(step, mean.u), mul(keep, mean.w)));
   const turned = shift ? add(moved, shift) : moved;
-  return energy ? { w: turned, energy } : { w: turned };
+  return { w: turned, ...(energy && { energy }) };
 }
