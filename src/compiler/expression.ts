@@ -58,6 +58,10 @@ const leaf = (
 /** A number fixed when the rule is compiled. */
 export const constant = (value: number): Expression => leaf('constant', 'host', { value });
 
+/** A number as a constant, anything else as it is. */
+export const asExpression = (value: Operand): Expression =>
+  typeof value === 'number' ? constant(value) : value;
+
 /** A number that the host computes for each step and variable, in double precision. */
 export const scalar = (name: string): Expression => leaf('scalar', 'host', { name });
 
@@ -71,11 +75,10 @@ function toExpression(
   operand: Operand,
   type: Expression['type'] = 'number',
 ): Expression {
-  const expression = typeof operand === 'number' ? constant(operand) : operand;
+  const expression = asExpression(operand);
   if (expression?.type !== type) {
-    throw new Error(
-      `${label}: an operand must be a ${type} expression, got ${expression?.type ?? String(operand)}`,
-    );
+    const got = expression?.type ?? String(operand);
+    throw new Error(`${label}: an operand must be a ${type} expression, got ${got}`);
   }
   return expression;
 }
@@ -95,16 +98,22 @@ function operation(
   return { op, domain: widest(args), type, args };
 }
 
-/** x + y */
+/** The sum x + y. */
 export const add = (x: Operand, y: Operand): Expression => operation('add', [x, y]);
-/** x - y */
+/** The difference x - y. */
 export const sub = (x: Operand, y: Operand): Expression => operation('sub', [x, y]);
-/** x * y */
+/** The product x * y. */
 export const mul = (x: Operand, y: Operand): Expression => operation('mul', [x, y]);
 
 /**
- * x / y. A host divisor becomes a product with its reciprocal, taken in double precision: kernels
- * divide only by what varies.
+ * The quotient x / y.
+ *
+ * A host divisor becomes a product with its reciprocal, taken in double precision: kernels divide
+ * only by what varies.
+ *
+ * @param x - The dividend.
+ * @param y - The divisor.
+ * @returns The expression, which varies over what the wider of the two varies over.
  */
 export function div(x: Operand, y: Operand): Expression {
   const divisor = toExpression('div', y);
@@ -116,11 +125,11 @@ export function div(x: Operand, y: Operand): Expression {
 
 /** The square root of x. */
 export const sqrt = (x: Operand): Expression => operation('sqrt', [x]);
-/** |x| */
+/** The absolute value |x|. */
 export const abs = (x: Operand): Expression => operation('abs', [x]);
-/** -x */
+/** The negative -x. */
 export const neg = (x: Operand): Expression => operation('neg', [x]);
-/** x^2 */
+/** The square x^2. */
 export const square = (x: Operand): Expression => mul(x, x);
 
 /** The condition x < y; false where either is NaN. */
@@ -132,8 +141,15 @@ export const lessEqual = (x: Operand, y: Operand): Expression =>
 export const equal = (x: Operand, y: Operand): Expression => operation('equal', [x, y], 'boolean');
 
 /**
- * x where the condition holds, else y. Both are computed; the one not chosen may be NaN without
- * harm.
+ * x where the condition holds, else y.
+ *
+ * Both are computed; the one that is not chosen may be NaN without harm.
+ *
+ * @param condition - What `less`, `lessEqual` or `equal` returned.
+ * @param x - The value where the condition holds.
+ * @param y - The value elsewhere.
+ * @returns The expression, which varies over what the widest of the three varies over.
+ * @throws {Error} if `condition` is no condition, or `x` or `y` is one.
  */
 export function select(condition: Expression, x: Operand, y: Operand): Expression {
   const args = [
@@ -152,8 +168,14 @@ export const maximum = (x: Operand, y: Operand): Expression => select(less(x, y)
 export const sign = (x: Operand): Expression => select(less(0, x), 1, select(less(x, 0), -1, 0));
 
 /**
- * The exponential moving average after one more value: decay average + (1 - decay) value. For a
- * host decay, 1 - decay is taken in double precision.
+ * The exponential moving average after one more value: decay * average + (1 - decay) * value.
+ *
+ * For a host decay, 1 - decay is taken in double precision.
+ *
+ * @param average - The average before.
+ * @param value - The new value.
+ * @param decay - The weight of the average, usually in [0, 1).
+ * @returns The average after.
  */
 export const ema = (average: Operand, value: Operand, decay: Operand): Expression =>
   add(mul(decay, average), mul(sub(1, decay), value));
@@ -167,18 +189,29 @@ function reduction(
   const arg = toExpression(op, x);
   if (!allowed.includes(arg.domain)) {
     throw new Error(
-      `${op}: the operand must vary over ${allowed.join(' or ')}, got one that varies over ${arg.domain}`,
+      `${op}: the operand must vary over ${allowed.join(' or ')}, ` +
+        `got one that varies over ${arg.domain}`,
     );
   }
   return { op, domain, type: 'number', args: [arg] };
 }
 
-/** The sum of x over the elements of each neuron (its fan-in). */
+/**
+ * The sum of x over the elements of each neuron (its fan-in).
+ *
+ * @param x - An expression with one value an element.
+ * @returns An expression with one value a neuron.
+ * @throws {Error} if x varies over anything else.
+ */
 export const neuronSum = (x: Expression): Expression =>
   reduction('neuronSum', 'neuron', x, ['element']);
 /**
  * The sum of x over all elements of the tensor, or over all its neurons where x has one value a
  * neuron.
+ *
+ * @param x - An expression with one value an element, or one a neuron.
+ * @returns An expression with one value for the tensor.
+ * @throws {Error} if x varies over anything else.
  */
 export const tensorSum = (x: Expression): Expression =>
   reduction('tensorSum', 'tensor', x, ['element', 'neuron']);

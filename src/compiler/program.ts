@@ -1,6 +1,6 @@
 /** From a rule to the plans that an executor runs. */
 import {
-  constant,
+  asExpression,
   input,
   mul,
   type DeviceDomain,
@@ -11,14 +11,7 @@ import type { Layout } from './layout.js';
 import { makePlan, type Output } from './make-plan.js';
 import type { Buffer, Plan } from './plan.js';
 import { mapValues } from '../map-values.js';
-import {
-  inputsOf,
-  preparationOf,
-  updateOf,
-  type NewValues,
-  type Rule,
-  type Values,
-} from './rule.js';
+import { inputsOf, preparationOf, updateOf, type Rule, type Values } from './rule.js';
 
 export const variableBuffer: Buffer = { name: 'w', domain: 'element', role: 'variable' };
 export const gradientBuffer: Buffer = { name: 'g', domain: 'element', role: 'gradient' };
@@ -32,21 +25,24 @@ export const gradientScaleBuffer: Buffer = {
 const slotBuffers = ({ slots }: Rule): Record<string, Buffer> =>
   mapValues(slots, (domain, name) => ({ name, domain, role: 'slot' }));
 
-/** What a probe may look at: all values before the update and after it, the gradient as it came. */
+/** What a probe may look at. */
 export type UpdateValues = {
   readonly rule: Rule;
+  /** The gradient before the step-wide factor. */
   readonly g: Expression;
+  /** The weight, the gradient that the rule sees, and the slots before the update. */
   readonly before: Values;
+  /** The same after the update. */
   readonly after: Values;
 };
 
 /** Values of the tensor or of its neurons that a probe wants read, by name. */
 export type ReadExpressions = (values: UpdateValues) => Readonly<Record<string, Expression>>;
 
-const asExpression = (value: Operand): Expression =>
-  typeof value === 'number' ? constant(value) : value;
-
-const outputsOf = (values: NewValues, buffers: Readonly<Record<string, Buffer>>): Output[] =>
+const outputsOf = (
+  values: Readonly<Record<string, Operand>>,
+  buffers: Readonly<Record<string, Buffer>>,
+): Output[] =>
   Object.entries(values).map(([name, value]) => ({
     buffer: buffers[name],
     value: asExpression(value),
@@ -93,8 +89,11 @@ export const planStepWide = (name: string, value: Expression): Plan =>
   makePlan(name, { g: gradientBuffer }, [{ buffer: gradientScaleBuffer, value }]);
 
 /** The shape in which a slot is saved. */
-export const slotShape = (
+export function slotShape(
   domain: DeviceDomain,
   shape: readonly number[],
   layout: Layout,
-): number[] => (domain === 'element' ? [...shape] : domain === 'neuron' ? [layout.neurons] : []);
+): number[] {
+  if (domain === 'element') return [...shape];
+  return domain === 'neuron' ? [layout.neurons] : [];
+}

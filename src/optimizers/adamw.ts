@@ -1,9 +1,9 @@
-import { adamW } from '../rules/adamw.js';
+import { adamHyperparameters, adamW } from '../rules/adamw.js';
+import { flag } from '../schema.js';
 import { correctionOption, correctionStepValues } from './rrc-option.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
 import type { RRC } from './make-rrc.js';
-import { beta, within } from '../schema.js';
 
 /** Options of AdamW and its relatives. */
 export type AdamOptions = CommonOptions & {
@@ -26,19 +26,14 @@ export type AdamOptions = CommonOptions & {
 
 /** Options of {@link AdamW}. */
 export type AdamWOptions = AdamOptions & {
+  /** Looks one step ahead: NAdamW. Default false. */
+  readonly nesterov?: boolean;
   /**
    * What `rrc` returned: lowers the learning rate while the gradient's signal-to-noise ratio is
    * high.
    * @defaultValue no correction
    */
   readonly rrc?: RRC;
-};
-
-/** The hyperparameters that AdamW shares with its relatives. */
-export const adamHyperparameters = {
-  beta1: /* @__PURE__ */ beta(0.9),
-  beta2: /* @__PURE__ */ beta(0.999),
-  epsilon: /* @__PURE__ */ within('[0, Infinity)', 1e-8),
 };
 
 /**
@@ -74,9 +69,9 @@ export class AdamW extends FusedOptimizer {
       {
         weightDecay: 0.01,
         decoupled: true,
-        hyperparameters: { ...adamHyperparameters, rrc: correctionOption },
+        hyperparameters: { ...adamHyperparameters, nesterov: flag(false), rrc: correctionOption },
         stepValues: correctionStepValues,
-        rule: ({ rrc }: AdamWOptions) => adamW(rrc),
+        rule: ({ rrc, nesterov }: AdamWOptions) => adamW(rrc, nesterov),
       },
       options,
     );

@@ -1,5 +1,5 @@
-import { giAdam, type GIAdamInitialization } from '../rules/gi-adam.js';
-import { adamHyperparameters, type AdamOptions } from './adamw.js';
+import { giAdam, giAdamHyperparameters, type GIAdamInitialization } from '../rules/gi-adam.js';
+import type { AdamOptions } from './adamw.js';
 import { FusedOptimizer } from './optimizer.js';
 import { oneOf, within } from '../schema.js';
 
@@ -61,8 +61,7 @@ export class GIAdam extends FusedOptimizer {
         weightDecay: 0,
         decoupled: true,
         hyperparameters: {
-          ...adamHyperparameters,
-          initialScale: within('[1, Infinity)', 1),
+          ...giAdamHyperparameters,
           initialization: oneOf('gradient', 'firstNonZeroGradient', 'random'),
           seed: within('[0, Infinity)', 0),
         },

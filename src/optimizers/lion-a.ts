@@ -1,9 +1,14 @@
-import { lionA, type BiasCorrection, type LionAForm } from '../rules/lion-a.js';
+import {
+  lionA,
+  lionAHyperparameters as ruleHyperparameters,
+  type BiasCorrection,
+  type LionAForm,
+} from '../rules/lion-a.js';
 import { correctionOption, correctionStepValues } from './rrc-option.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions, Options } from './options.js';
 import type { RRC } from './make-rrc.js';
-import { beta, flag, oneOf } from '../schema.js';
+import { flag, oneOf } from '../schema.js';
 
 /** Options of {@link LionA}. */
 export type LionAOptions = CommonOptions & {
@@ -37,9 +42,9 @@ export type LionAOptions = CommonOptions & {
   readonly rrc?: RRC;
 };
 
-/** The hyperparameters that LionA shares with LionAR. */
+/** The options that LionA shares with LionAR; `matchAdamW` is true or false here. */
 export const lionAHyperparameters = () => ({
-  beta: beta(0.9),
+  beta: ruleHyperparameters.beta,
   nesterov: flag(true),
   biasCorrection: oneOf('none', 'inverse', 'inverseNoise'),
   matchAdamW: flag(true),

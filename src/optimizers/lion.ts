@@ -1,7 +1,6 @@
-import { lion } from '../rules/lion.js';
+import { lion, lionHyperparameters } from '../rules/lion.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
-import { beta } from '../schema.js';
 
 /** Options of {@link Lion}. */
 export type LionOptions = CommonOptions & {
@@ -16,9 +15,6 @@ export type LionOptions = CommonOptions & {
    */
   readonly beta2?: number;
 };
-
-/** The hyperparameters that Lion shares with RotationalLion. */
-export const lionHyperparameters = () => ({ beta1: beta(0.9), beta2: beta(0.99) });
 
 /**
  * Lion: every element moves by the learning rate, in the direction of a sign.
@@ -52,7 +48,7 @@ export class Lion extends FusedOptimizer {
       {
         weightDecay: 0.1,
         decoupled: true,
-        hyperparameters: lionHyperparameters(),
+        hyperparameters: lionHyperparameters,
         rule: () => lion,
       },
       options,

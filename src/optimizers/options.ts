@@ -81,14 +81,14 @@ export type Definition = {
 };
 
 /** The options that every optimizer takes; each optimizer has its own default of the decay. */
-export const commonSchema: Schema = {
+export const commonSchema = {
   learningRate: { ...rate, required: true },
   weightDecay: /* @__PURE__ */ within('[0, Infinity)'),
   groups: { default: [], allowed: 'be an array of groups', accepts: Array.isArray },
   clipNorm: /* @__PURE__ */ within('(0, Infinity)'),
   probe: {
     allowed: 'be a probe, such as an UpdateProbe',
-    accepts: (probe) => typeof (probe as Probe | null)?.attach === 'function',
+    accepts: (probe: unknown) => typeof (probe as Probe | null)?.attach === 'function',
   },
   executor: /* @__PURE__ */ oneOf('auto', 'ops'),
 };

@@ -1,5 +1,6 @@
+import { adamHyperparameters } from '../rules/adamw.js';
 import { rAdam } from '../rules/radam.js';
-import { adamHyperparameters, type AdamOptions } from './adamw.js';
+import type { AdamOptions } from './adamw.js';
 import { FusedOptimizer } from './optimizer.js';
 
 /** Options of {@link RAdam}. */

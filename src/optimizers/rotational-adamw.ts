@@ -1,6 +1,6 @@
-import { adamW } from '../rules/adamw.js';
+import { adamHyperparameters, adamW } from '../rules/adamw.js';
 import { rotationalAdamW } from '../rules/rotational.js';
-import { adamHyperparameters, type AdamOptions } from './adamw.js';
+import type { AdamOptions } from './adamw.js';
 import { FusedOptimizer } from './optimizer.js';
 import { rotationalDefinition, type RotationalOptions } from './rotational-definition.js';
 

@@ -5,8 +5,9 @@ import {
   type EquilibriumRate,
   type EquilibriumValues,
 } from '../rules/equilibrium.js';
+import { rotationHyperparameters } from '../rules/rotation.js';
 import type { RotationalForm } from '../rules/rotational.js';
-import { beta, flag, oneOf } from '../schema.js';
+import { flag, oneOf } from '../schema.js';
 import type { CommonOptions, Definition, Options } from './options.js';
 import { checkSomeRotate, rotationBy } from './rotated-variables.js';
 
@@ -56,7 +57,7 @@ export function rotationalDefinition({
       ...inner.hyperparameters,
       zeroMean: flag(true),
       perNeuron: flag(true),
-      updateNormDecay: beta(0.9),
+      ...rotationHyperparameters,
       equilibriumRate: {
         default: equilibriumRate,
         allowed: `be a function, or ${rates.allowed}`,

@@ -1,6 +1,6 @@
-import { lion } from '../rules/lion.js';
+import { lion, lionHyperparameters } from '../rules/lion.js';
 import { rotationalLion } from '../rules/rotational.js';
-import { lionHyperparameters, type LionOptions } from './lion.js';
+import type { LionOptions } from './lion.js';
 import { FusedOptimizer } from './optimizer.js';
 import { rotationalDefinition, type RotationalOptions } from './rotational-definition.js';
 
@@ -42,7 +42,7 @@ export class RotationalLion extends FusedOptimizer {
       rotationalDefinition({
         weightDecay: 0.1,
         decoupled: true,
-        hyperparameters: lionHyperparameters(),
+        hyperparameters: lionHyperparameters,
         equilibriumRate: 'lion',
         rule: () => lion,
         rotationalRule: rotationalLion,

@@ -1,7 +1,9 @@
 import { rotationalSGDM } from '../rules/rotational.js';
+import { momentumHyperparameters } from '../rules/sgd-momentum.js';
+import { flag } from '../schema.js';
 import { FusedOptimizer } from './optimizer.js';
 import { rotationalDefinition, type RotationalOptions } from './rotational-definition.js';
-import { momentumHyperparameters, momentumRule, type SGDMomentumOptions } from './sgd-momentum.js';
+import { momentumRule, type SGDMomentumOptions } from './sgd-momentum.js';
 
 /**
  * Options of {@link RotationalSGDM}. `weightDecay` must be given: the angle comes from it. With
@@ -44,7 +46,7 @@ export class RotationalSGDM extends FusedOptimizer {
       rotationalDefinition({
         weightDecay: 0,
         decoupled: false,
-        hyperparameters: momentumHyperparameters(),
+        hyperparameters: { ...momentumHyperparameters, nesterov: flag(false) },
         equilibriumRate: 'sgdm',
         rule: momentumRule,
         rotationalRule: (settings, { nesterov }) => rotationalSGDM(settings, nesterov === true),

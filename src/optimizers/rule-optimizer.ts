@@ -1,47 +1,75 @@
 import { type serialization } from '@tensorflow/tfjs-core';
-import { check, checkNames, checkNumber } from '../check.js';
-import type { Rule } from '../compiler/rule.js';
+import { check, checkNames, show } from '../check.js';
+import { commonHostNames, type Rule } from '../compiler/rule.js';
 import { mapValues } from '../map-values.js';
+import { within, type Schema } from '../schema.js';
 import { FusedOptimizer } from './optimizer.js';
-import type { CommonOptions } from './options.js';
-import { within } from '../schema.js';
+import { commonSchema, type CommonOptions } from './options.js';
 
 export type RuleOptimizerOptions = CommonOptions & {
-  /** What `defineRule` gave. */
+  /** A rule that `defineRule` or a transform of rules returned, or one of this library. */
   readonly rule: Rule;
   /**
-   * Numbers for the rule's `host`, beside the learning rate and the others that every rule gets.
+   * Numbers for the rule's `host`, in place of the defaults that the rule declares. One without a
+   * default must be given. A rule that declares no hyperparameters takes any.
    */
   readonly hyperparameters?: Readonly<Record<string, number>>;
 };
 
-const known = new Map<string, Rule>();
-
-/** Options of every optimizer and values that every rule's host gets. */
-const reserved = [
-  'learningRate',
-  'weightDecay',
-  'groups',
-  'clipNorm',
-  'executor',
-  'count',
-  'step',
-  'size',
-  'neurons',
-  'fanIn',
-];
+/** Rules that saved models may use, by name. */
+const registered = new Map<string, Rule>();
 
 /** Lets models that were saved with a user's rule find it again by name. */
 export const registerRule = (rule: Rule): void => {
-  known.set(rule.name, rule);
+  registered.set(rule.name, rule);
 };
+
+/** A hyperparameter that no rule declares. */
+const anyNumber = /* @__PURE__ */ within('(-Infinity, Infinity)');
+
+/** Throws unless hyperparameters can have these names. */
+function checkHyperparameterNames(label: string, names: readonly string[]): void {
+  const reserved = [...new Set([...Object.keys(commonSchema), ...commonHostNames])];
+  for (const name of names) {
+    // Loading a model rewrites names with underscores; the reserved ones would hide what every
+    // rule gets.
+    check(
+      /^[a-zA-Z][a-zA-Z0-9]*$/.test(name) && !reserved.includes(name),
+      label,
+      'hyperparameters',
+      `be named with letters and digits, and not ${reserved.join(', ')}`,
+      name,
+    );
+  }
+}
+
+/** The hyperparameters of a rule, each with the value that is given or else its default. */
+function parseHyperparameters(
+  label: string,
+  { hyperparameters: declared }: Rule,
+  given: Readonly<Record<string, number>>,
+): Record<string, number> {
+  const schema: Schema =
+    Object.keys(declared).length > 0 ? declared : mapValues(given, () => anyNumber);
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(schema, name)) {
+      const allowed = Object.keys(schema).join(', ');
+      throw new Error(`${label}: unknown hyperparameter ${show(name)}, allowed are ${allowed}`);
+    }
+  }
+  return mapValues(schema, ({ default: usual, allowed, accepts }, name) => {
+    const { [name]: value = usual } = given as Readonly<Record<string, unknown>>;
+    check(accepts(value), label, `hyperparameters.${name}`, allowed, value);
+    return value as number;
+  });
+}
 
 /**
  * An optimizer of your own: one rule, fused kernels on every backend.
  *
  * Weight decay: default 0; what it does is the rule's matter. Slots: as the rule says.
  *
- * @throws for an option that is unknown or out of range.
+ * @throws {Error} if an option or a hyperparameter is unknown, missing or out of range.
  * @example
  * const rule = defineRule({
  *   name: 'signDescent',
@@ -65,7 +93,7 @@ export class RuleOptimizer extends FusedOptimizer {
       'be an object with rule, learningRate and others',
       given,
     );
-    const { rule, hyperparameters = {}, ...options } = given;
+    const { rule, hyperparameters: givenHyperparameters = {}, ...options } = given;
     check(
       typeof rule?.update === 'function' && typeof rule.slots === 'object',
       'RuleOptimizer',
@@ -75,33 +103,23 @@ export class RuleOptimizer extends FusedOptimizer {
     );
     const label = `RuleOptimizer ${rule.name}`;
     check(
-      hyperparameters !== null && typeof hyperparameters === 'object',
+      givenHyperparameters !== null && typeof givenHyperparameters === 'object',
       label,
       'hyperparameters',
       'be an object of numbers',
-      hyperparameters,
+      givenHyperparameters,
     );
-    for (const name of Object.keys(hyperparameters)) {
-      // Loading a model rewrites names with underscores; the reserved ones would hide what every
-      // rule gets.
-      check(
-        /^[a-zA-Z][a-zA-Z0-9]*$/.test(name) && !reserved.includes(name),
-        label,
-        'hyperparameters',
-        `be named with letters and digits, and not ${reserved.join(', ')}`,
-        name,
-      );
-    }
-    for (const [name, value] of Object.entries(hyperparameters))
-      checkNumber(label, `hyperparameters.${name}`, value, '(-Infinity, Infinity)');
+    const names = [...Object.keys(rule.hyperparameters), ...Object.keys(givenHyperparameters)];
+    checkHyperparameterNames(label, names);
+    // The base takes hyperparameters for options: outside of `hyperparameters` they are unknown.
+    checkNames(label, options, Object.keys(commonSchema));
+    const hyperparameters = parseHyperparameters(label, rule, givenHyperparameters);
     super(
       {
         label,
         weightDecay: 0,
-        decoupled: false,
-        hyperparameters: mapValues(hyperparameters, (value) =>
-          within('(-Infinity, Infinity)', value),
-        ),
+        decoupled: rule.decoupled === true,
+        hyperparameters: mapValues(hyperparameters, (value) => ({ ...anyNumber, default: value })),
         rule: () => rule,
       },
       options,
@@ -120,10 +138,11 @@ export class RuleOptimizer extends FusedOptimizer {
     cls: serialization.SerializableConstructor<T>,
     config: serialization.ConfigDict,
   ): T {
-    const rule = known.get(config.rule as string);
+    const rule = registered.get(config.rule as string);
     if (!rule)
       throw new Error(
-        `RuleOptimizer: the saved rule '${config.rule as string}' is not known here; call registerOptimizers({ rules: [rule] }) before loading`,
+        `RuleOptimizer: the saved rule '${config.rule as string}' is not known here; ` +
+          'call registerOptimizers({ rules: [rule] }) before loading',
       );
     const { hyperparameters } = config;
     checkNames('RuleOptimizer', hyperparameters, Object.keys(hyperparameters as object));

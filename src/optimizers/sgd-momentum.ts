@@ -1,8 +1,8 @@
 import type { Rule } from '../compiler/rule.js';
-import { sgdMomentum } from '../rules/sgd-momentum.js';
+import { momentumHyperparameters, sgdMomentum } from '../rules/sgd-momentum.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
-import { beta, flag } from '../schema.js';
+import { flag } from '../schema.js';
 
 /** Options of {@link SGDMomentum}. */
 export type SGDMomentumOptions = CommonOptions & {
@@ -17,9 +17,6 @@ export type SGDMomentumOptions = CommonOptions & {
    */
   readonly nesterov?: boolean;
 };
-
-/** The hyperparameters that SGDMomentum shares with RotationalSGDM. */
-export const momentumHyperparameters = () => ({ momentum: beta(0.9), nesterov: flag(false) });
 
 export const momentumRule = ({ nesterov }: SGDMomentumOptions): Rule =>
   sgdMomentum(nesterov === true);
@@ -56,7 +53,7 @@ export class SGDMomentum extends FusedOptimizer {
       {
         weightDecay: 0,
         decoupled: false,
-        hyperparameters: momentumHyperparameters(),
+        hyperparameters: { ...momentumHyperparameters, nesterov: flag(false) },
         rule: momentumRule,
       },
       options,

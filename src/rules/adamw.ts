@@ -1,27 +1,40 @@
 /**
  * AdamW. Source: Loshchilov and Hutter, Decoupled weight decay regularization, Algorithm 2 (arXiv
- * 1711.05101).
+ * 1711.05101). float64 references: test/reference/adamw.ts, and test/reference/nadamw.ts
+ * with Nesterov's look-ahead.
  */
-import { add, div, ema, mul, sqrt, square, type Expression } from '../compiler/expression.js';
-import {
-  makeRule,
-  type HostValues,
-  type NewValues,
-  type Rule,
-  type Values,
-} from '../compiler/rule.js';
-import { biasCorrection } from './bias-correction.js';
+import { add, div, ema, mul, sqrt, square } from '../compiler/expression.js';
+import { makeRule, type HostValues, type Values } from '../compiler/rule.js';
+import { beta, within } from '../schema.js';
+import { biasCorrection, lookAheadCorrection } from './bias-correction.js';
 import type { Correction } from './correction.js';
 import { decayedStep } from './decayed-step.js';
 
+/** The hyperparameters that AdamW shares with its relatives. */
+export const adamHyperparameters = {
+  beta1: /* @__PURE__ */ beta(0.9),
+  beta2: /* @__PURE__ */ beta(0.999),
+  epsilon: /* @__PURE__ */ within('[0, Infinity)', 1e-8),
+};
 export const adamSlots = { m: 'element', v: 'element' } as const;
-export const adamRoles = { momentum: 'm', momentumDecay: 'beta1', secondMoment: 'v' } as const;
+export const adamRoles = {
+  momentum: 'm',
+  momentumDecay: 'beta1',
+  momentumCorrected: true,
+  secondMoment: 'v',
+} as const;
+
+export type AdamSlot = keyof typeof adamSlots;
+export type AdamHyperparameter = keyof typeof adamHyperparameters;
+export type AdamHostValues = HostValues<AdamHyperparameter>;
+export type AdamScalar = keyof ReturnType<typeof adamHost>;
 
 /**
  * Adam's scalars: with them its direction, (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) +
  * epsilon), is directionScale m / (sqrt(v) + scaledEpsilon).
  */
-export function adamHost({ learningRate, weightDecay, beta1, beta2, epsilon, count }: HostValues) {
+export function adamHost(values: AdamHostValues) {
+  const { learningRate, weightDecay, beta1, beta2, epsilon, count } = values;
   const root = Math.sqrt(biasCorrection(beta2, count + 1));
   const directionScale = root / biasCorrection(beta1, count + 1);
   return {
@@ -31,22 +44,33 @@ export function adamHost({ learningRate, weightDecay, beta1, beta2, epsilon, cou
     directionScale,
     stepSize: learningRate * directionScale,
     scaledEpsilon: epsilon * root,
+    lookAhead: lookAheadCorrection(beta1, count + 1),
   };
 }
 
-/** The new moments, and the direction without its scale. */
-export function adamDirection({ g, m, v }: Record<'g' | 'm' | 'v', Expression>, s: Values) {
+/**
+ * The new moments, and the direction without its scale. With `nesterov` the direction's momentum is
+ * beta1 m / (1 - beta1^(t+1)) + (1 - beta1) g / (1 - beta1^t), as in `nesterov(adamW())`.
+ */
+export function adamDirection(
+  { g, m, v }: Values<'g' | AdamSlot>,
+  s: Values<AdamScalar>,
+  nesterov = false,
+) {
   const first = ema(m, g, s.beta1);
   const second = ema(v, square(g), s.beta2);
-  return { direction: div(first, add(sqrt(second), s.scaledEpsilon)), m: first, v: second };
+  const momentum = nesterov ? ema(mul(s.lookAhead, first), g, s.beta1) : first;
+  return { direction: div(momentum, add(sqrt(second), s.scaledEpsilon)), m: first, v: second };
 }
 
+/** AdamW's step, with a correction of its learning rate if one is given. */
 export function adamUpdate(
-  { w, ...values }: Record<'w' | 'g' | 'm' | 'v', Expression>,
-  s: Values,
+  { w, ...values }: Values<'w' | 'g' | AdamSlot>,
+  s: Values<AdamScalar>,
   rrc?: Correction,
-): NewValues {
-  const { direction, m, v } = adamDirection(values, s);
+  nesterov = false,
+): Values<'w' | AdamSlot> {
+  const { direction, m, v } = adamDirection(values, s, nesterov);
   const corrected = rrc?.correct({ ...values, momentum: m }, s);
   const step = mul(s.stepSize, direction);
   return {
@@ -57,12 +81,14 @@ export function adamUpdate(
   };
 }
 
-/** AdamW, with a correction of its learning rate if one is given. */
-export const adamW = (rrc?: Correction): Rule =>
-  makeRule({
-    name: 'adamW',
+/** AdamW, with a correction of its learning rate if one is given; NAdamW with `nesterov`. */
+export const adamW = (rrc?: Correction, nesterov = false) =>
+  makeRule<AdamSlot, AdamHyperparameter, AdamScalar>({
+    name: nesterov ? 'nesterovAdamW' : 'adamW',
     slots: { ...adamSlots, ...rrc?.slots },
     roles: adamRoles,
+    hyperparameters: adamHyperparameters,
+    decoupled: true,
     host: (values) => ({ ...adamHost(values), ...rrc?.host(values, values.beta1) }),
-    update: (values, s) => adamUpdate(values, s, rrc),
+    update: (values, s) => adamUpdate(values, s, rrc, nesterov),
   });

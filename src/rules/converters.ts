@@ -6,11 +6,24 @@ import { checkNames, checkNumber } from '../check.js';
 import { equilibriumRotation, lionVariance, steadyStateSize } from './equilibrium.js';
 
 /** What both AdamW and Lion take. */
-export type DecayedSettings = { readonly learningRate: number; readonly weightDecay: number };
-/** Default beta1: 0.9. */
-export type AdamWSettings = DecayedSettings & { readonly beta1?: number };
-/** Lion's betas, default 0.9 and 0.99. */
+export type DecayedSettings = {
+  /** Above 0. */
+  readonly learningRate: number;
+  /** In [0, Infinity), decoupled. */
+  readonly weightDecay: number;
+};
+/** AdamW's settings. */
+export type AdamWSettings = DecayedSettings & {
+  /** Decay rate of the first moment, in [0, 1). @defaultValue 0.9 */
+  readonly beta1?: number;
+};
+/** Lion's betas, each in [0, 1). */
 export type LionBetas = { readonly beta1: number; readonly beta2: number };
+/** Settings of AdamW, or of Lion where those are asked for, with both optimizers' betas. */
+export type ConverterOptions = AdamWSettings & {
+  /** Lion's betas. @defaultValue beta1 0.9 and beta2 0.99 */
+  readonly lion?: LionBetas;
+};
 
 const intervals: Readonly<Record<string, string>> = {
   learningRate: '(0, Infinity)',
@@ -35,7 +48,7 @@ function checkSettings(
 
 const lionDefaults: LionBetas = { beta1: 0.9, beta2: 0.99 };
 
-function checkLion(label: string, options: AdamWSettings & { readonly lion?: LionBetas }): void {
+function checkLion(label: string, options: ConverterOptions): void {
   checkSettings(label, options, ['learningRate', 'weightDecay'], ['beta1', 'lion']);
   if (options.lion) checkSettings(`${label}: lion`, options.lion, ['beta1', 'beta2']);
 }
@@ -43,19 +56,19 @@ function checkLion(label: string, options: AdamWSettings & { readonly lion?: Lio
 /**
  * Lion's settings with the update size and the equilibrium rotation of AdamW's.
  *
- * eta' = eta k, lambda' = 2 eta lambda k^2 / (pi eta' q), k = sqrt((1 - beta1) / (1 + beta1)), q
- * Lion's variance.
+ *   eta' = eta k, lambda' = 2 eta lambda k^2 / (pi eta' q),
+ * with k = sqrt((1 - beta1) / (1 + beta1)) and q = (1 - b1)^2 + b1^2 (1 - b2) / (1 + b2), b1 and b2
+ * Lion's betas. Derived from the table below.
  *
- * @param options AdamW's `learningRate` above 0, `weightDecay` and `beta1` (default 0.9); Lion's
- * betas as `lion`.
- * @throws for an option that is unknown or out of range.
- * @see Kosson et al. (arXiv 2305.17212), Table 1; the conversion is derived from it.
+ * @param options - AdamW's settings, and Lion's betas as `lion`.
+ * @returns Lion's learning rate and weight decay.
+ * @throws {Error} if an option is unknown or out of range.
+ * @see {@link https://arxiv.org/abs/2305.17212 | Kosson et al., Rotational equilibrium, Table 1}
  * @example
- * const lion = new Lion({ ...lionFromAdamW({ learningRate: 1e-3, weightDecay: 0.1 }) });
+ * lionFromAdamW({ learningRate: 1e-3, weightDecay: 0.1 }).learningRate.toFixed(6); // '0.000229'
+ * const optimizer = new Lion(lionFromAdamW({ learningRate: 1e-3, weightDecay: 0.1 }));
  */
-export function lionFromAdamW(
-  options: AdamWSettings & { readonly lion?: LionBetas },
-): DecayedSettings {
+export function lionFromAdamW(options: ConverterOptions): DecayedSettings {
   checkLion('lionFromAdamW', options);
   const { learningRate, weightDecay, beta1 = 0.9, lion = lionDefaults } = options;
   const size = steadyStateSize(beta1);
@@ -69,16 +82,15 @@ export function lionFromAdamW(
  * AdamW's settings with the update size and the equilibrium rotation of Lion's: the inverse of
  * `lionFromAdamW`.
  *
- * @param options Lion's `learningRate` above 0 and `weightDecay`, its betas as `lion`; AdamW's
- * `beta1` (default 0.9).
- * @throws for an option that is unknown or out of range.
- * @see Kosson et al. (arXiv 2305.17212), Table 1; the conversion is derived from it.
+ * @param options - Lion's `learningRate` and `weightDecay`, its betas as `lion`; AdamW's `beta1`.
+ * @returns AdamW's learning rate and weight decay.
+ * @throws {Error} if an option is unknown or out of range.
+ * @see {@link https://arxiv.org/abs/2305.17212 | Kosson et al., Rotational equilibrium, Table 1}
  * @example
- * const adamW = new AdamW({ ...adamWFromLion({ learningRate: 1e-4, weightDecay: 1 }) });
+ * adamWFromLion({ learningRate: 1e-4, weightDecay: 1 }).learningRate.toFixed(6); // '0.000436'
+ * const optimizer = new AdamW(adamWFromLion({ learningRate: 1e-4, weightDecay: 1 }));
  */
-export function adamWFromLion(
-  options: AdamWSettings & { readonly lion?: LionBetas },
-): DecayedSettings {
+export function adamWFromLion(options: ConverterOptions): DecayedSettings {
   checkLion('adamWFromLion', options);
   const { learningRate, weightDecay, beta1 = 0.9, lion = lionDefaults } = options;
   const size = steadyStateSize(beta1);
@@ -89,14 +101,17 @@ export function adamWFromLion(
 }
 
 /**
- * The `rotation` of LionAR that equals AdamW's equilibrium rotation, in radians a step.
+ * The `rotation` of LionAR that equals AdamW's equilibrium rotation:
+ *   rotation = sqrt(2 eta lambda (1 - beta1) / (1 + beta1)).
  *
- * rotation = sqrt(2 eta lambda (1 - beta1) / (1 + beta1)).
- *
- * @throws for an option that is unknown or out of range.
- * @see Kosson et al. (arXiv 2305.17212), Table 1.
+ * @param options - AdamW's settings.
+ * @returns The rotation in radians a step.
+ * @throws {Error} if an option is unknown or out of range.
+ * @see {@link https://arxiv.org/abs/2305.17212 | Kosson et al., Rotational equilibrium, Table 1}
  * @example
- * const lionAR = new LionAR({ learningRate: 3e-3, rotation: rotationFromAdamW({ learningRate: 0.01, weightDecay: 0.1 }) });
+ * const rotation = rotationFromAdamW({ learningRate: 0.01, weightDecay: 0.1 });
+ * rotation.toFixed(5); // '0.01026'
+ * const optimizer = new LionAR({ learningRate: 3e-3, rotation });
  */
 export function rotationFromAdamW(options: AdamWSettings): number {
   checkSettings('rotationFromAdamW', options, ['learningRate', 'weightDecay'], ['beta1']);
@@ -104,20 +119,22 @@ export function rotationFromAdamW(options: AdamWSettings): number {
 }
 
 /**
- * The weight decay with which AdamW settles at a rotation of LionAR.
+ * The weight decay with which AdamW settles at a rotation of LionAR:
+ *   lambda = rotation^2 (1 + beta1) / (2 eta (1 - beta1)).
  *
- * lambda = rotation^2 (1 + beta1) / (2 eta (1 - beta1)).
- *
- * @param options `rotation` in radians a step, AdamW's `learningRate` above 0 and `beta1` (default
- * 0.9).
- * @throws for an option that is unknown or out of range.
- * @see Kosson et al. (arXiv 2305.17212), Table 1.
+ * @param options - LionAR's rotation, and AdamW's settings.
+ * @returns AdamW's weight decay.
+ * @throws {Error} if an option is unknown or out of range.
+ * @see {@link https://arxiv.org/abs/2305.17212 | Kosson et al., Rotational equilibrium, Table 1}
  * @example
- * const weightDecay = weightDecayFromRotation({ rotation: 0.04, learningRate: 0.01 });
+ * weightDecayFromRotation({ rotation: 0.04, learningRate: 0.01 }).toFixed(2); // '1.52'
  */
 export function weightDecayFromRotation(options: {
+  /** In radians a step, in [0, Infinity). */
   readonly rotation: number;
+  /** AdamW's, above 0. */
   readonly learningRate: number;
+  /** AdamW's, in [0, 1). @defaultValue 0.9 */
   readonly beta1?: number;
 }): number {
   checkSettings('weightDecayFromRotation', options, ['rotation', 'learningRate'], ['beta1']);

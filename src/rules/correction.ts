@@ -16,8 +16,8 @@ export type Correction = {
 
 export type Corrected = {
   /**
-   * Multiplies with the factor: what, the rule says, since only the sweep over elements can use a
-   * stored factor at once.
+   * Multiplies an expression by the factor. A rule applies it to its step in the sweep over
+   * elements, which can use a stored factor at once.
    */
   readonly scale: (x: Operand) => Expression;
   /** The new values of the slots. */

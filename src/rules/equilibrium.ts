@@ -39,24 +39,30 @@ const rates: Record<EquilibriumRate, (values: EquilibriumValues) => number> = {
 export const equilibriumRates = Object.keys(rates) as EquilibriumRate[];
 
 /**
- * The expected rotation of a weight vector per step in equilibrium, in radians.
+ * The expected rotation of a weight vector per step in equilibrium:
+ *   adamw: sqrt(2 eta lambda (1 - beta1) / (1 + beta1)),
+ *   sgdm: sqrt(2 eta lambda / (1 + beta1)), beta1 its momentum,
+ *   lion: sqrt(pi eta lambda ((1 - beta1)^2 + beta1^2 (1 - beta2) / (1 + beta2))).
+ * Lion's formula assumes that the momentum forgets sooner than the weights: the rotation lies above
+ * it by the share eta lambda / (2 (1 - beta2)).
  *
- * adamw: sqrt(2 eta lambda (1 - beta1) / (1 + beta1)); sgdm: sqrt(2 eta lambda / (1 + beta1)),
- * beta1 its momentum;
- * lion: sqrt(pi eta lambda ((1 - beta1)^2 + beta1^2 (1 - beta2) / (1 + beta2))), which
- * takes it that momentum forgets sooner than weights: the rotation lies above it by the share eta
- * lambda / (2 (1 - beta2)).
- *
- * @throws for an unknown kind, a rate or decay below 0, or a beta outside [0, 1).
- * @see Kosson et al., Rotational equilibrium (arXiv 2305.17212), Table 1.
+ * @param options - The optimizer and its settings.
+ * @returns The rotation in radians a step.
+ * @throws {Error} if the kind is unknown, a rate or decay is below 0, or a beta is outside [0, 1).
+ * @see {@link https://arxiv.org/abs/2305.17212 | Kosson et al., Rotational equilibrium, Table 1}
  * @example
- * equilibriumRotation({ kind: 'adamw', learningRate: 0.01, weightDecay: 0.1 });   // 0.01026
+ * equilibriumRotation({ kind: 'adamw', learningRate: 0.01, weightDecay: 0.1 }).toFixed(5); // '0.01026'
  */
 export function equilibriumRotation(options: {
+  /** The optimizer. */
   readonly kind: EquilibriumRate;
+  /** In [0, Infinity). */
   readonly learningRate: number;
+  /** In [0, Infinity). */
   readonly weightDecay: number;
+  /** In [0, 1); the momentum of 'sgdm'. @defaultValue 0.9 */
   readonly beta1?: number;
+  /** In [0, 1); read for 'lion' alone. @defaultValue 0.99 for 'lion' */
   readonly beta2?: number;
 }): number {
   checkNames('equilibriumRotation', options, [

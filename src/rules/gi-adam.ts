@@ -1,25 +1,44 @@
 /**
  * GI-Adam: Adam whose second moment starts at the squared first gradient, with the usual bias
  * corrections kept, which then act as a warmup eta sqrt(1 - beta2^t). Source: Kalra and Barkeshli,
- * arXiv 2406.09405, section 6.2, Eqs 9 to 11.
+ * arXiv 2406.09405, section 6.2, Eqs 9 to 11. float64 reference: test/reference/gi-adam.ts.
  */
 import { div, equal, mul, select, square, tensorSum } from '../compiler/expression.js';
-import { makeRule, type Rule } from '../compiler/rule.js';
-import { adamHost, adamRoles, adamSlots, adamUpdate } from './adamw.js';
+import { makeRule, type HostValues, type Rule } from '../compiler/rule.js';
+import { within } from '../schema.js';
+import {
+  adamHost,
+  adamHyperparameters,
+  adamRoles,
+  adamSlots,
+  adamUpdate,
+  type AdamScalar,
+  type AdamSlot,
+} from './adamw.js';
 
 export type GIAdamInitialization = 'gradient' | 'firstNonZeroGradient' | 'random';
+
+export const giAdamHyperparameters = {
+  ...adamHyperparameters,
+  initialScale: /* @__PURE__ */ within('[1, Infinity)', 1),
+};
+
+type GIAdamHyperparameter = keyof typeof giAdamHyperparameters;
+type GIAdamRule = Rule<AdamSlot, GIAdamHyperparameter, AdamScalar | 'initialScale'>;
 
 const common = {
   slots: adamSlots,
   roles: adamRoles,
-  host: (values: Parameters<typeof adamHost>[0]) => ({
+  hyperparameters: giAdamHyperparameters,
+  decoupled: true,
+  host: (values: HostValues<GIAdamHyperparameter>) => ({
     ...adamHost(values),
     initialScale: values.initialScale,
   }),
 };
 
 /** v_0 = initialScale g_1^2. */
-const fromGradient: () => Rule = () =>
+const fromGradient = (): GIAdamRule =>
   makeRule({
     ...common,
     name: 'giAdam',
@@ -31,24 +50,21 @@ const fromGradient: () => Rule = () =>
  * Each entry starts at its own first gradient that is not 0: an embedding row that is first seen
  * late starts as small as the others.
  */
-const fromFirstNonZeroGradient: () => Rule = () =>
+const fromFirstNonZeroGradient = (): GIAdamRule =>
   makeRule({
     ...common,
     name: 'giAdamFirstNonZero',
-    update: (values, s) =>
-      adamUpdate(
-        {
-          ...values,
-          v: select(equal(values.v, 0), mul(s.initialScale, square(values.g)), values.v),
-        },
-        s,
-      ),
+    update(values, s) {
+      const { g, v } = values;
+      const started = select(equal(v, 0), mul(s.initialScale, square(g)), v);
+      return adamUpdate({ ...values, v: started }, s);
+    },
   });
 
 /**
  * RI-Adam, the control experiment: random numbers with the gradient's norm, squared (section I.3).
  */
-const fromRandom: () => Rule = () =>
+const fromRandom = (): GIAdamRule =>
   makeRule({
     ...common,
     name: 'riAdam',
@@ -59,11 +75,12 @@ const fromRandom: () => Rule = () =>
     update: adamUpdate,
   });
 
-const forms: Record<GIAdamInitialization, () => Rule> = {
+const forms: Record<GIAdamInitialization, () => GIAdamRule> = {
   gradient: fromGradient,
   firstNonZeroGradient: fromFirstNonZeroGradient,
   random: fromRandom,
 };
 
-export const giAdam = (initialization: GIAdamInitialization = 'gradient'): Rule =>
+/** GI-Adam in one of its forms. */
+export const giAdam = (initialization: GIAdamInitialization = 'gradient'): GIAdamRule =>
   forms[initialization]();

@@ -4,7 +4,7 @@
  *
  * The squares are summed in three ranges of |g|, each scaled by a power of two, so that no gradient
  * overflows or underflows float32. Source: J. Blue, A portable Fortran program to find the
- * Euclidean norm of a vector, ACM TOMS 4 (1978).
+ * Euclidean norm of a vector, ACM TOMS 4 (1978). float64 reference: test/reference/clip-norm.ts.
  */
 import {
   abs,
@@ -35,8 +35,8 @@ function sums(g: Expression): Record<'large' | 'middle' | 'small', Expression> {
   const size = abs(g);
   const isLarge = (yes: Operand, no: Operand) => select(less(size, large), no, yes);
   const isSmall = (yes: Operand, no: Operand) => select(less(size, small), yes, no);
-  // Each range is cut out before it is scaled: a product that underflows is slow, even where nobody
-  // looks at it.
+  // Each range is cut out before it is scaled: a product that underflows is slow, even where it is
+  // not used.
   return {
     // NaN and infinities count as large, so that the norm shows them.
     large: tensorSum(square(mul(isLarge(g, 0), largeScale))),

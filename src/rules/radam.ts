@@ -1,10 +1,17 @@
 /**
  * RAdam. Source: Liu et al., On the variance of the adaptive learning rate and beyond, Algorithm 2
- * (arXiv 1908.03265).
+ * (arXiv 1908.03265). float64 reference: test/reference/radam.ts.
  */
 import { less, mul, select } from '../compiler/expression.js';
-import { makeRule, type HostValues } from '../compiler/rule.js';
-import { adamDirection, adamHost, adamRoles, adamSlots } from './adamw.js';
+import { makeRule } from '../compiler/rule.js';
+import {
+  adamDirection,
+  adamHost,
+  adamHyperparameters,
+  adamRoles,
+  adamSlots,
+  type AdamHostValues,
+} from './adamw.js';
 import { biasCorrection } from './bias-correction.js';
 import { decayedStep } from './decayed-step.js';
 
@@ -26,7 +33,7 @@ export function rectification(beta2: number, t: number): { length: number; facto
   };
 }
 
-const host = (values: HostValues) => {
+const host = (values: AdamHostValues) => {
   const { length, factor } = rectification(values.beta2, values.count + 1);
   const rectified = length > threshold;
   const adam = adamHost(values);
@@ -42,6 +49,8 @@ export const rAdam = /* @__PURE__ */ makeRule({
   name: 'rAdam',
   slots: adamSlots,
   roles: adamRoles,
+  hyperparameters: adamHyperparameters,
+  decoupled: true,
   host,
   update: ({ w, g, m, v }, s) => {
     const { direction, m: first, v: second } = adamDirection({ g, m, v }, s);

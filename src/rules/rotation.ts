@@ -2,12 +2,10 @@
  * Rotational updates: a weight vector turns by a chosen angle on the sphere of its own norm,
  * whatever the gradient's size. Source: Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv
  * 2305.17212), and its authors' code, `perform_rotational_update`. Any rule that gives a direction
- * u becomes rotational here.
+ * u becomes rotational here. float64 reference: test/reference/rotational.ts.
  *
  * All that a neuron needs is in the sums of u, u^2, u w, w^2 and w, so that one sweep sums and one
- * applies: with centred u and w, p = u - w (u.w) / |w|^2 has |p|^2 = |u|^2 - (u.w)^2 / |w|^2, and w
- * - tau p has the norm sqrt(|w|^2 + tau^2 |p|^2). Norms are measured anew in each step, so that
- * rounding cannot add up.
+ * applies. Norms are measured anew in each step, so that rounding cannot add up.
  */
 import {
   add,
@@ -26,7 +24,21 @@ import {
   type Expression,
   type Operand,
 } from '../compiler/expression.js';
-import type { Values } from '../compiler/rule.js';
+import type { LayoutName, Values } from '../compiler/rule.js';
+import { beta } from '../schema.js';
+
+/** The hyperparameters that every rotational variant adds. */
+export const rotationHyperparameters = {
+  /** Decay rate of the running mean of squared update norms. */
+  updateNormDecay: /* @__PURE__ */ beta(0.9),
+};
+
+/**
+ * The scalars of a rotational step: `rotation` in radians, `inverseCount` = 1 / elements of a
+ * vector, `plainDecay` and `plainStep` for neurons without a norm: w <- w - (plainDecay w +
+ * plainStep u).
+ */
+export type RotationScalar = 'rotation' | 'inverseCount' | 'plainDecay' | 'plainStep';
 
 /** Options that fix the form of a rotational rule. */
 export type RotationForm = {
@@ -54,7 +66,9 @@ const sumOf = ({ perNeuron }: RotationForm) => (perNeuron ? neuronSum : tensorSu
  * The slots that a rotational rule adds: the norm to keep, and the running mean of squared update
  * norms.
  */
-export const rotationSlots = (form: RotationForm): Record<string, DeviceDomain> => ({
+export const rotationSlots = (
+  form: RotationForm,
+): { norm: DeviceDomain; energy?: DeviceDomain } => ({
   norm: domainOf(form),
   ...(form.averaged ? { energy: domainOf(form) } : {}),
 });
@@ -65,7 +79,7 @@ export const rotationSlots = (form: RotationForm): Record<string, DeviceDomain> 
  */
 export const prepareRotation =
   (form: RotationForm) =>
-  ({ w }: { readonly w: Expression }, s: Values) => {
+  ({ w }: Values<'w'>, s: Values<LayoutName>) => {
     const sum = sumOf(form);
     const squares = sum(square(w));
     if (!form.zeroMean) return { w, norm: sqrt(squares) };
@@ -81,76 +95,82 @@ export const prepareRotation =
 /** True of neurons that do not rotate. */
 export const takesPlainStep = (norm: Expression): Expression => lessEqual(norm, smallestNorm);
 
+/** What a rotational step works on. */
+export type RotationInputs = {
+  readonly w: Expression;
+  /** The direction; the step goes along -u. */
+  readonly u: Expression;
+  /** The norm to keep. */
+  readonly norm: Expression;
+  /** The running mean of squared update norms, if norms are averaged. */
+  readonly average?: {
+    readonly energy: Expression;
+    readonly decay: Expression;
+    /** 1 / (1 - decay^t). */
+    readonly correction: Expression;
+  };
+};
+
+/** Sums over a vector of u u, u w and w w, centred where the form says so, and of u u as it is. */
+function vectorSums(form: RotationForm, { w, u }: RotationInputs, inverseCount: Expression) {
+  const sum = sumOf(form);
+  const sums = { uu: sum(square(u)), uw: sum(mul(u, w)), ww: sum(square(w)) };
+  if (!form.zeroMean) return { ...sums, squares: sums.uu };
+  const [totalU, totalW] = [sum(u), sum(w)];
+  const mean = { u: mul(totalU, inverseCount), w: mul(totalW, inverseCount) };
+  // The sum of (x - mean x) (y - mean y) is that of x y less that of x times mean y.
+  return {
+    uu: sub(sums.uu, mul(totalU, mean.u)),
+    uw: sub(sums.uw, mul(totalU, mean.w)),
+    ww: sub(sums.ww, mul(totalW, mean.w)),
+    squares: sums.uu,
+    mean,
+  };
+}
+
 /**
- * The rotational step along -u.
+ * The rotational step along -u: with p the part of u that is orthogonal to w,
+ *   w <- norm (w - tau p) / |w - tau p|,  tau = rotation norm / |p|.
  *
- * Scalars: `rotation` (radians), `inverseCount` (1 / elements of a vector), `plainDecay` and
- * `plainStep` for neurons
- * without a norm (w <- w - (plainDecay w + plainStep u)), with `averaged` also `updateNormDecay`
- * and `normCorrection` (the
- * reciprocal of 1 - updateNormDecay^t). `corrected` scales the rotation and the plain step.
+ * `corrected` scales the rotation and the plain step; `epsilon` keeps the divisor |p| from zero.
  */
 export function rotate(
   form: RotationForm,
-  {
-    w,
-    u,
-    norm,
-    energy,
-  }: {
-    readonly w: Expression;
-    readonly u: Expression;
-    readonly norm: Expression;
-    readonly energy?: Expression;
-  },
-  s: Values,
-  {
-    corrected = (x) => x,
-    epsilon,
-  }: { readonly corrected?: (x: Operand) => Operand; readonly epsilon: number },
-): Record<string, Expression> {
-  const sum = sumOf(form);
-  const total = {
-    u: form.zeroMean ? sum(u) : undefined,
-    uu: sum(square(u)),
-    uw: sum(mul(u, w)),
-    ww: sum(square(w)),
-    w: form.zeroMean ? sum(w) : undefined,
-  };
-  const mean = form.zeroMean
-    ? { u: mul(total.u!, s.inverseCount), w: mul(total.w!, s.inverseCount) }
-    : undefined;
-  const centre = (
-    squares: Expression,
-    sumOfOne: Expression | undefined,
-    meanOfOther: Expression | undefined,
-  ) => (sumOfOne && meanOfOther ? sub(squares, mul(sumOfOne, meanOfOther)) : squares);
-  const uu = centre(total.uu, total.u, mean?.u);
-  const uw = centre(total.uw, total.u, mean?.w);
-  const ww = centre(total.ww, total.w, mean?.w);
+  inputs: RotationInputs,
+  s: Values<RotationScalar>,
+  options: { readonly corrected?: (x: Operand) => Operand; readonly epsilon: number },
+): Values<'w'> & Partial<Values<'energy'>> {
+  const { w, u, norm, average } = inputs;
+  const { corrected = (x) => x, epsilon } = options;
 
-  const isPlain = takesPlainStep(norm);
+  // p = u - along w, |p|^2 = |u|^2 - (u.w)^2 / |w|^2.
+  const { uu, uw, ww, squares, mean } = vectorSums(form, inputs, s.inverseCount);
   const along = div(uw, ww);
   const tangent = sub(uu, mul(uw, along));
-  const measurable = (x: Operand, otherwise: Operand) =>
-    select(isPlain, otherwise, select(less(mul(roundingShare, total.uu), tangent), x, otherwise));
-  const squared = measurable(tangent, 0);
-  const newEnergy = energy && ema(energy, squared, s.updateNormDecay);
-  const length = sqrt(newEnergy ? mul(newEnergy, s.normCorrection) : squared);
-  const turn = measurable(div(corrected(mul(s.rotation, norm)), add(length, epsilon)), 0);
 
-  const onSphere = div(norm, sqrt(add(ww, mul(square(turn), squared))));
-  const keep = mul(onSphere, add(1, measurable(mul(turn, along), 0)));
-  const step = mul(onSphere, turn);
+  // A neuron without a norm takes the plain step; one whose p is a rounding error keeps its weight.
+  const isPlain = takesPlainStep(norm);
+  const isMeasurable = less(mul(roundingShare, squares), tangent);
+  const ifRotating = (x: Operand, otherwise: Operand) =>
+    select(isPlain, otherwise, select(isMeasurable, x, otherwise));
+  const squared = ifRotating(tangent, 0);
+
+  // |p|, averaged over steps where the form says so.
+  const energy = average && ema(average.energy, squared, average.decay);
+  const length = sqrt(energy ? mul(energy, average.correction) : squared);
+
+  // tau, and the factor that puts w - tau p back to the norm: |w - tau p|^2 = |w|^2 + tau^2 |p|^2.
+  const tau = ifRotating(div(corrected(mul(s.rotation, norm)), add(length, epsilon)), 0);
+  const onSphere = div(norm, sqrt(add(ww, mul(square(tau), squared))));
+
+  // w - tau p = (1 + tau along) w - tau u, and for centred vectors less its mean.
+  const keep = mul(onSphere, add(1, ifRotating(mul(tau, along), 0)));
+  const step = mul(onSphere, tau);
   // One value a neuron, so that neurons need not wait for the tensor.
   const plainStep = corrected(select(isPlain, s.plainStep, 0));
-  const moved = sub(
-    w,
-    add(
-      mul(select(isPlain, s.plainDecay, sub(1, keep)), w),
-      mul(select(isPlain, plainStep, step), u),
-    ),
-  );
+  const decayed = mul(select(isPlain, s.plainDecay, sub(1, keep)), w);
+  const moved = sub(w, add(decayed, mul(select(isPlain, plainStep, step), u)));
   const shift = mean && select(isPlain, 0, sub(mul(step, mean.u), mul(keep, mean.w)));
-  return { w: shift ? add(moved, shift) : moved, ...(newEnergy ? { energy: newEnergy } : {}) };
+  const turned = shift ? add(moved, shift) : moved;
+  return { w: turned, ...(energy && { energy }) };
 }

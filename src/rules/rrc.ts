@@ -7,10 +7,10 @@
  * For a mini-batch of B samples, r the share of noise in the power of its gradient:
  *   c = sqrt(r + (1 - r) / B),    sqrt(r) where B is not known.
  * It is sqrt((1 + phi) / (1 + B phi)), phi = (1 - r) / (r B) the signal-to-noise ratio of one
- * sample. r is estimated from
- * the powers of the gradient, S + N, and of its bias-corrected momentum, S + kappa_t N, both
- * averaged over steps;
+ * sample. r is estimated from the powers of the gradient, S + N, and of its bias-corrected
+ * momentum, S + kappa_t N, both averaged over steps;
  *   kappa_t = (1 - beta) / (1 + beta) (1 + beta^t) / (1 - beta^t).
+ * float64 reference: test/reference/rrc.ts.
  */
 import {
   add,
@@ -100,11 +100,12 @@ export const estimatedRRC = ({
       maximum(factor, s.rrcMinimum),
       s.rrcStart,
     );
+    // A stored factor multiplies as it is read: a value computed from it would have to be there
+    // before the sweep.
+    const byStored = (x: Operand) =>
+      select(equal(old.rrcFactor, 0), mul(s.rrcStart, x), mul(old.rrcFactor, x));
     return {
-      scale: immediate
-        ? (x) => mul(rrcFactor, x)
-        : // A stored factor is used as it is read: a value computed from it would have to be there before the sweep.
-          (x) => select(equal(old.rrcFactor, 0), mul(s.rrcStart, x), mul(old.rrcFactor, x)),
+      scale: immediate ? (x) => mul(rrcFactor, x) : byStored,
       slots: { gradientPower, momentumPower, powerWeight, noiseWeight, rrcFactor },
     };
   },

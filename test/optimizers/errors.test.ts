@@ -581,6 +581,7 @@ describe.each([
       name: 'asking',
       slots: { m: 'element' },
       host: ({ learningRate }) => ({ learningRate }),
+      // @ts-expect-error the host gives no beta
       update: ({ w, g }, s) => ({ w: sub(w, mul(s.learningRate, g)), m: mul(s.beta, g) }),
     });
     const optimizer = new RuleOptimizer({ rule, learningRate: 0.1, executor });

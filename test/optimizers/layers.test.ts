@@ -406,6 +406,7 @@ describe('what is saved', () => {
   test('hyperparameters whose names loading would rewrite are refused at once', () => {
     const named = defineRule({
       name: 'rewritten',
+      // @ts-expect-error the rule does not declare my_rate
       update: ({ w, g }, s) => ({ w: sub(w, mul(s.my_rate, g)) }),
     });
     expect(

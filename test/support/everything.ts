@@ -21,6 +21,7 @@ export const everything = defineRule({
   slots: { m: 'element', energy: 'neuron', total: 'tensor' },
   prepare: ({ w }) => ({ w: mul(w, preparedBy) }),
   initial: ({ w }) => ({ energy: neuronSum(square(w)) }),
+  hyperparameters: { beta: {} },
   host: ({ learningRate, beta, count }) => ({ learningRate, beta, boost: 1 + 1 / (count + 1) }),
   update: ({ w, g, m, energy, total }, s) => {
     const next = ema(m, g, s.beta);

@@ -23,8 +23,7 @@ import {
   type DeviceDomain,
   type Expression,
 } from '../../src/compiler/expression.js';
-import { defineRule } from '../../src/compiler/define-rule.js';
-import type { Rule, Values } from '../../src/compiler/rule.js';
+import { makeRule as makeUncheckedRule, type Rule, type Values } from '../../src/compiler/rule.js';
 import type { Shape } from './oracle.js';
 
 const arithmetic = {
@@ -166,7 +165,8 @@ export function makeRule(recipe: Recipe): Made {
   };
   const leavesOf = (values: Values, s: Values): Known[] =>
     [...recipe.constants.map(constant), s.a, s.b, s.c, ...Object.values(values)].map(leaf);
-  const rule = defineRule({
+  // Not defineRule: scalars may be NaN here.
+  const rule = makeUncheckedRule({
     name: 'random',
     slots: Object.fromEntries(slotNames.map((name, i) => [name, recipe.slots[i]])),
     initial: (values, s) => {
