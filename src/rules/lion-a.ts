@@ -48,8 +48,8 @@ export const lionABetas = (beta: number, nesterov: boolean): { beta1: number; be
 });
 
 /**
- * Scalars of the sign direction, and those of the correction beside them. `inverse` is the factor of
- * the bias correction; `stepSize` multiplies the sign.
+ * Scalars of the sign direction, and those of the correction beside them. `inverse` is the factor
+ * of the bias correction; `stepSize` multiplies the sign.
  */
 export function lionAHost(
   { biasCorrection: correction, nesterov, rrc }: LionAForm,

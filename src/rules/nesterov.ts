@@ -1,7 +1,8 @@
 /**
  * Nesterov's look-ahead for any rule with a momentum. Sources: Dozat, Incorporating Nesterov
  * momentum into Adam (ICLR 2016 workshop); Sutskever et al., On the importance of initialization
- * and momentum in deep learning (ICML 2013), section 2. float64 reference: test/reference/nadamw.ts.
+ * and momentum in deep learning (ICML 2013), section 2. float64 reference:
+ * test/reference/nadamw.ts.
  */
 import { check } from '../check.js';
 import { derivedName, derivedParts } from '../compiler/derive-rule.js';
@@ -17,8 +18,8 @@ import { lookAheadCorrection } from './bias-correction.js';
  * divides the momentum by 1 - beta^t, t = 1, 2, ..., m' is multiplied by
  * (1 - beta^t) / (1 - beta^(t+1)), so that `nesterov(adamW())` is NAdamW:
  *   mHat = beta1 m' / (1 - beta1^(t+1)) + (1 - beta1) g / (1 - beta1^t).
- * `nesterov(sgdMomentum(false))` is `sgdMomentum(true)`. With a correction of `rrc({ immediate: true
- * })`, which would measure the advanced momentum, use AdamW's option `nesterov`.
+ * `nesterov(sgdMomentum(false))` is `sgdMomentum(true)`. With a correction that is `immediate`,
+ * which would measure the advanced momentum, use AdamW's option `nesterov`.
  *
  * @param rule - A rule that names the slot of its momentum in `roles.momentum`, and where it
  * corrects its bias, says so in `roles.momentumCorrected`.

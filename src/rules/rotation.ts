@@ -148,7 +148,8 @@ export function rotate(
   const along = div(uw, ww);
   const tangent = sub(uu, mul(uw, along));
 
-  // A neuron without a norm takes the plain step; one whose p is a rounding error keeps its weight.
+  // A neuron without a norm takes the plain step; one whose p is a rounding error is only put back
+  // to its norm.
   const isPlain = takesPlainStep(norm);
   const isMeasurable = less(mul(roundingShare, squares), tangent);
   const ifRotating = (x: Operand, otherwise: Operand) =>
@@ -168,8 +169,8 @@ export function rotate(
   const step = mul(onSphere, tau);
   // One value a neuron, so that neurons need not wait for the tensor.
   const plainStep = corrected(select(isPlain, s.plainStep, 0));
-  const decayed = mul(select(isPlain, s.plainDecay, sub(1, keep)), w);
-  const moved = sub(w, add(decayed, mul(select(isPlain, plainStep, step), u)));
+  const alongW = mul(select(isPlain, s.plainDecay, sub(1, keep)), w);
+  const moved = sub(w, add(alongW, mul(select(isPlain, plainStep, step), u)));
   const shift = mean && select(isPlain, 0, sub(mul(step, mean.u), mul(keep, mean.w)));
   const turned = shift ? add(moved, shift) : moved;
   return { w: turned, ...(energy && { energy }) };
