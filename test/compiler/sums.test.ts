@@ -1,6 +1,6 @@
 /**
- * Sums are within 1e-6 of the sum of magnitudes, however long they are and in whatever form the
- * kernel runs.
+ * Sums are within 1e-6 of the sum of magnitudes, however long they are and in whatever order the
+ * kernel loops.
  */
 import { beforeAll, describe, expect, it } from 'vitest';
 import { abs, mul, neuronSum, square, tensorSum } from '../../src/compiler/expression.js';
@@ -91,7 +91,7 @@ function errorOf(
   return most;
 }
 
-describe.each(cases)('%s', (form, rule, at) => {
+describe.each(cases)('%s', (order, rule, at) => {
   const layout = layoutOf('test', at.shape, at.axes);
   const plan = planUpdate(rule, false);
   const neuronOf = neuronOfElement(at);
@@ -107,7 +107,7 @@ describe.each(cases)('%s', (form, rule, at) => {
   const title = `${rule.name} [${at.shape}] axis ${at.axes}`;
 
   it(`kernel: ${title}`, () => {
-    expect(loopOrderOf(plan, layout)).toBe(form);
+    expect(loopOrderOf(plan, layout)).toBe(order);
     for (const [name, make] of data) {
       const g = make(layout.size);
       const values = runKernel(plan, layout, inputsOf(g), {});
@@ -131,13 +131,7 @@ describe.each(cases)('%s', (form, rule, at) => {
     it(title, () => {
       for (const [name, make] of backend === 'wasm' ? data.slice(2) : data.slice(3, 4)) {
         const g = make(layout.size);
-        const values = runOpsOn(
-          plan,
-          at,
-          layout,
-          inputsOf(g),
-          new Float32Array(plan.scalars.length),
-        );
+        const values = runOpsOn(plan, at, inputsOf(g), new Float32Array(plan.scalars.length));
         expect(
           errorOf(
             new Map([...values].map(([{ name: slot }, value]) => [slot, value])),
@@ -171,7 +165,7 @@ describe('a sum of nothing', () => {
       };
       for (const values of [
         runKernel(plan, layout, inputs, {}),
-        runOpsOn(plan, at, layout, inputs, new Float32Array(0)),
+        runOpsOn(plan, at, inputs, new Float32Array(0)),
       ]) {
         for (const [{ name, role }, value] of values)
           if (role === 'slot')

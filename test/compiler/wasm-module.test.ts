@@ -41,12 +41,12 @@ const plans = [
 describe('modules', () => {
   it.each(
     plans.flatMap((plan) =>
-      (['columns', 'runs'] as LoopOrder[]).flatMap((form) =>
-        [false, true].map((shared) => [plan.name, form, shared, plan] as const),
+      (['columns', 'runs'] as LoopOrder[]).flatMap((order) =>
+        [false, true].map((shared) => [plan.name, order, shared, plan] as const),
       ),
     ),
-  )('%s, %s, shared memory: %s', (_, form, shared, plan) => {
-    const bytes = printWasm(plan, form, shared);
+  )('%s, %s, shared memory: %s', (_, order, shared, plan) => {
+    const bytes = printWasm(plan, order, shared);
     const module = new WebAssembly.Module(bytes);
     expect(WebAssembly.Module.imports(module)).toEqual([
       { module: 'env', name: 'memory', kind: 'memory' },

@@ -167,7 +167,7 @@ describe('random rules', () => {
     );
   });
 
-  it('had every primitive, every kind of slot and every form of kernel among them', () => {
+  it('had every primitive, every kind of slot and every loop order among them', () => {
     const count = (what: string): number => covered.get(what) ?? 0;
     expect(count('expression trees')).toBeGreaterThan(4000);
     for (const name of primitives) expect(count(name), name).toBeGreaterThan(150);
@@ -176,7 +176,7 @@ describe('random rules', () => {
       expect(count(`${domain} slot written`), domain).toBeGreaterThan(200);
       expect(count(`${domain} slot read`), domain).toBeGreaterThan(200);
     }
-    for (const form of ['columns', 'runs']) expect(count(form), form).toBeGreaterThan(100);
+    for (const order of ['columns', 'runs']) expect(count(order), order).toBeGreaterThan(100);
     for (const what of [
       'initial value taken',
       'initial value not taken',

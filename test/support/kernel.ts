@@ -23,11 +23,7 @@ const guard = 0x7fdead5a;
 const guardWords = 6;
 
 export function countOf(buffer: Buffer, layout: Layout): number {
-  return buffer.domain === 'element'
-    ? layout.size
-    : buffer.domain === 'neuron'
-      ? layout.neurons
-      : 1;
+  return { element: layout.size, neuron: layout.neurons, tensor: 1 }[buffer.domain];
 }
 
 /** What each buffer of the plan holds after a run; of a sum: its float32 value. */
@@ -37,7 +33,7 @@ export function runKernel(
   inputs: Inputs,
   values: Readonly<Record<string, number>>,
 ): Map<Buffer, Float32Array> {
-  const record = parameterBlockOf(plan);
+  const block = parameterBlockOf(plan);
   let end = 16;
   const place = (bytes: number): number => {
     // Like tensors in tfjs's heap: on 8 bytes, but not on 16.
@@ -45,7 +41,7 @@ export function runKernel(
     end = address + bytes + 4 * guardWords;
     return address;
   };
-  const recordAddress = place(4 * record.words);
+  const blockAddress = place(4 * block.words);
   const addresses = plan.buffers.map((buffer) => place(bytesOf(plan, buffer, layout)));
   end += 64;
   const missing = Math.ceil((end - memory.buffer.byteLength) / 65536);
@@ -54,17 +50,17 @@ export function runKernel(
   const words = new Int32Array(memory.buffer, 0, Math.ceil(end / 4));
   const floats = new Float32Array(memory.buffer, 0, words.length);
   words.fill(guard);
-  words.set(layoutSizes(plan, layout), recordAddress / 4);
-  words.set(addresses, recordAddress / 4 + record.pointers);
+  words.set(layoutSizes(plan, layout), blockAddress / 4);
+  words.set(addresses, blockAddress / 4 + block.pointers);
   const scalars = new Float32Array(plan.scalars.length);
   plan.writeScalars(values, scalars, 0);
-  floats.set(scalars, recordAddress / 4 + record.scalars);
+  floats.set(scalars, blockAddress / 4 + block.scalars);
   plan.buffers.forEach((buffer, i) => {
     if (['variable', 'gradient', 'slot', 'stepWide'].includes(buffer.role))
       floats.set(inputs[buffer.name], addresses[i] / 4);
   });
 
-  // Sums of the tensor go on from what is there.
+  // Tensor sums accumulate into existing memory.
   plan.buffers.forEach((buffer, i) => {
     if (buffer.role === 'sum' && buffer.domain === 'tensor')
       words.fill(0, addresses[i] / 4, (addresses[i] + bytesOf(plan, buffer, layout)) / 4);
@@ -72,12 +68,12 @@ export function runKernel(
 
   const module = new WebAssembly.Module(printWasm(plan, loopOrderOf(plan, layout), false));
   const { step } = new WebAssembly.Instance(module, { env: { memory } }).exports as {
-    step: (record: number) => void;
+    step: (parameterBlock: number) => void;
   };
-  step(recordAddress);
+  step(blockAddress);
 
   const bounds = [
-    recordAddress + 4 * record.words,
+    blockAddress + 4 * block.words,
     ...plan.buffers.map((buffer, i) => addresses[i] + bytesOf(plan, buffer, layout)),
   ];
   for (const bound of bounds) {

@@ -4,7 +4,8 @@
  * of its sums adds up.
  */
 import type { Expression } from '../../src/compiler/expression.js';
-import type { Buffer, Plan } from '../../src/compiler/plan.js';
+import type { Buffer, Instruction, Plan } from '../../src/compiler/plan.js';
+import { getOrMake } from '../../src/get-or-make.js';
 import type { Inputs } from './kernel.js';
 
 type Domain = Expression['domain'];
@@ -113,29 +114,18 @@ export function interpret(
   for (const { domain, instructions, stores, sums: adding } of plan.stages) {
     const length = sizes.of[domain];
     const values: Float32Array[] = [];
-    for (const instruction of instructions) {
-      if (instruction.op === 'constant')
-        values.push(new Float32Array(length).fill(instruction.value));
-      else if (instruction.op === 'scalar')
-        values.push(new Float32Array(length).fill(scalars[instruction.index]));
-      else if (instruction.op === 'load')
-        values.push(
-          spread(
-            memory.get(instruction.buffer) ?? inputs[instruction.buffer.name],
-            instruction.buffer.domain,
-            domain,
-            sizes,
-          ),
-        );
-      else
-        values.push(
-          apply(
-            instruction.op,
-            instruction.args.map((arg) => values[arg]),
-            length,
-          ),
-        );
-    }
+    const valueOf = (instruction: Instruction): Float32Array => {
+      if (instruction.op === 'constant') return new Float32Array(length).fill(instruction.value);
+      if (instruction.op === 'scalar')
+        return new Float32Array(length).fill(scalars[instruction.index]);
+      if (instruction.op === 'load') {
+        const { buffer } = instruction;
+        return spread(memory.get(buffer) ?? inputs[buffer.name], buffer.domain, domain, sizes);
+      }
+      const operands = instruction.args.map((arg) => values[arg]);
+      return apply(instruction.op, operands, length);
+    };
+    for (const instruction of instructions) values.push(valueOf(instruction));
     for (const { buffer, value } of adding) {
       const result = sums.get(buffer)!;
       found.push({ buffer, from: domain, terms: values[value], value: result });
@@ -197,42 +187,27 @@ export function evaluateOutputs(
 ): Float32Array[] {
   const sizes = sizesOf(shape);
   const hostKnown = new Map<Expression, number>();
-  const host = (expression: Expression): number => {
-    let value = hostKnown.get(expression);
-    if (value === undefined) {
-      const { op, args } = expression;
+  const host = (expression: Expression): number =>
+    getOrMake(hostKnown, expression, () => {
+      const { op, args, value, name } = expression;
+      if (op === 'constant') return value!;
+      if (op === 'scalar') return hostValues[name!];
       const [x = 0, y = 0, z = 0] = args.map(host);
-      value =
-        op === 'constant'
-          ? expression.value!
-          : op === 'scalar'
-            ? hostValues[expression.name!]
-            : real[op](x, y, z);
-      hostKnown.set(expression, value);
-    }
-    return value;
-  };
+      return real[op](x, y, z);
+    });
   const known = new Map<Expression, Float32Array>();
   const on = (expression: Expression, domain: Domain): Float32Array =>
     expression.domain === 'host'
       ? new Float32Array(sizes.of[domain as 'element']).fill(host(expression))
       : spread(evaluate(expression), expression.domain, domain, sizes);
-  const evaluate = (expression: Expression): Float32Array => {
-    let value = known.get(expression);
-    if (!value) {
-      const { op, args, domain } = expression;
-      if (op === 'input') value = inputs[expression.name!];
-      else if (op === 'neuronSum' || op === 'tensorSum')
-        value = sumOf(domain, args[0].domain, evaluate(args[0]));
-      else
-        value = apply(
-          op,
-          args.map((arg) => on(arg, domain)),
-          sizes.of[domain as 'element'],
-        );
-      known.set(expression, value);
-    }
-    return value;
-  };
+  const evaluate = (expression: Expression): Float32Array =>
+    getOrMake(known, expression, () => {
+      const { op, args, domain, name } = expression;
+      if (op === 'input') return inputs[name!];
+      if (op === 'neuronSum' || op === 'tensorSum')
+        return sumOf(domain, args[0].domain, evaluate(args[0]));
+      const operands = args.map((arg) => on(arg, domain));
+      return apply(op, operands, sizes.of[domain as 'element']);
+    });
   return outputs.map(({ value, domain }) => on(value, domain));
 }
