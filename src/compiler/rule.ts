@@ -91,7 +91,7 @@ export type Roles = {
 };
 
 /** What `RuleOptions`, `RuleParts` and `Rule` have in common. */
-type RuleBody<Slot extends string, Hyper extends string, Scalar extends string> = {
+export type RuleBody<Slot extends string, Hyper extends string, Scalar extends string> = {
   /** Letters and digits. Saved models find the rule by it. */
   readonly name: string;
   /** Slots that start as standard normal numbers; all others start as 0. */

@@ -46,8 +46,11 @@ export type Reading = {
   }[];
 };
 
+/** What runs the updates: fused kernels, or tfjs operations. */
+export type ExecutorName = 'wasm' | 'webgpu' | 'ops';
+
 export interface Executor {
-  readonly name: 'wasm' | 'webgpu' | 'ops';
+  readonly name: ExecutorName;
   /** Makes the slots of a variable, all zero. */
   create(variableName: string, shapes: SlotShapes): Slots;
   /**

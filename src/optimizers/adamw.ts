@@ -26,7 +26,10 @@ export type AdamOptions = CommonOptions & {
 
 /** Options of {@link AdamW}. */
 export type AdamWOptions = AdamOptions & {
-  /** Looks one step ahead: NAdamW. Default false. */
+  /**
+   * Looks one step ahead: NAdamW.
+   * @defaultValue false
+   */
   readonly nesterov?: boolean;
   /**
    * What `rrc` returned: lowers the learning rate while the gradient's signal-to-noise ratio is

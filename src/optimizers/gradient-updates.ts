@@ -12,7 +12,7 @@ import type { Job } from '../executors/executor.js';
 import type { VariableSettings } from './groups.js';
 import type { VariableState } from './variable-state.js';
 
-type NamedGradient = { readonly name: string; readonly tensor?: Tensor | null };
+export type NamedGradient = { readonly name: string; readonly tensor?: Tensor | null };
 
 /** As `applyGradients` takes them; what is null or undefined is left out. */
 export type Gradients = NamedTensorMap | readonly (NamedGradient | null | undefined)[];

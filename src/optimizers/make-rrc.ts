@@ -46,7 +46,7 @@ export type RRC = Correction & {
   /** The host values of a step that it needs. */
   readonly stepValues: (step: number) => Readonly<Record<string, number>>;
   /** Its options as plain JSON. */
-  readonly spec: Spec;
+  readonly spec: { readonly kind: string };
 };
 
 const kind = 'rrc';

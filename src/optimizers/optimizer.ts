@@ -7,7 +7,7 @@ import {
   type serialization,
   type Variable,
 } from '@tensorflow/tfjs-core';
-import type { Executor } from '../executors/executor.js';
+import type { ExecutorName } from '../executors/executor.js';
 import { optionsFromConfig, optionsToConfig } from './config.js';
 import { variableNamed, type Gradients } from './gradient-updates.js';
 import { rateAt } from './learning-rate.js';
@@ -26,6 +26,7 @@ export abstract class FusedOptimizer extends Optimizer {
   /** Undefined once the optimizer is disposed. */
   #training: Training | undefined;
 
+  /** @internal */
   protected constructor(definition: Definition, options: CommonOptions) {
     super();
     this.#label = definition.label ?? this.getClassName();
@@ -45,7 +46,7 @@ export abstract class FusedOptimizer extends Optimizer {
   }
 
   /** What runs the updates on the current backend: 'wasm', 'webgpu' or 'ops'. */
-  get executorName(): Executor['name'] {
+  get executorName(): ExecutorName {
     return this.#requireTraining().executor().name;
   }
 

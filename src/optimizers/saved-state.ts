@@ -22,7 +22,14 @@ type State<Slot> = {
 };
 
 /** What an optimizer keeps for one variable between steps, in tensors. */
-export type StateSnapshot = State<Tensor>;
+export type StateSnapshot = {
+  /** The name of the variable. */
+  readonly name: string;
+  /** Updates so far. */
+  readonly count: number;
+  /** By the names that the rule gives them, such as `m` and `v`. */
+  readonly slots: Readonly<Record<string, Tensor>>;
+};
 
 /** The state of a variable as weights named `<variable>/<slot>`. */
 export const namedTensors = ({ name, count, slots }: StateSnapshot): NamedTensor[] => [

@@ -2,7 +2,6 @@
 import { check } from '../check.js';
 import { parseOptions, variableNames, within } from '../schema.js';
 
-type Mark = unknown;
 type Point = { readonly x: number; readonly y: number };
 
 /** A point of one of several curves in a panel. */
@@ -22,9 +21,9 @@ export type Curves = {
 export type PlotLibrary = {
   // A looser type than Plot's own, which can therefore change.
   plot(options: Record<string, unknown>): Element;
-  line(data: readonly unknown[], options: Record<string, unknown>): Mark;
-  text(data: readonly unknown[], options: Record<string, unknown>): Mark;
-  frame(options: Record<string, unknown>): Mark;
+  line(data: readonly unknown[], options: Record<string, unknown>): unknown;
+  text(data: readonly unknown[], options: Record<string, unknown>): unknown;
+  frame(options: Record<string, unknown>): unknown;
 };
 
 /** Options of `ProbeRecorder.figure`. */
@@ -221,7 +220,7 @@ function drawPanel(
   });
 }
 
-const legendEntry = (Plot: PlotLibrary, name: string, row: number): Mark =>
+const legendEntry = (Plot: PlotLibrary, name: string, row: number): unknown =>
   Plot.text([name], {
     frameAnchor: 'top-right',
     dx: -8,

@@ -31,10 +31,10 @@ import {
 import { either } from './options.js';
 import { differentiable, gradients, savesUnrecorded } from './tape.js';
 
-const methods = ['doubleBackprop', 'finiteDifference'] as const;
+const methods = ['doubleBackprop', 'finiteDifference'] as const satisfies HessianMethod[];
 
 /** How a Hessian is multiplied with a vector. */
-export type HessianMethod = (typeof methods)[number];
+export type HessianMethod = 'doubleBackprop' | 'finiteDifference';
 
 export const methodOption = either(...methods);
 

@@ -14,7 +14,7 @@ export {
   type GradientSNR,
 } from './gradient-snr.js';
 export type { HessianMethod } from './hessian-vector-product.js';
-export type { LayerLike, LayersModelLike, LayerWeight } from './layers-model.js';
+export type { CallArguments, LayerLike, LayersModelLike, LayerWeight } from './layers-model.js';
 export type { Loss } from './loss.js';
 export type { MetricName } from './metrics.js';
 export type { Eigenvalue, EigenvalueOptions } from './power-iteration.js';
@@ -27,7 +27,7 @@ export type {
   RecordedStep,
   RecordedVariable,
 } from './recorded-run.js';
-export type { RecorderCallback, RecorderCallbackOptions } from './recorder-callback.js';
+export type { FitLogs, RecorderCallback, RecorderCallbackOptions } from './recorder-callback.js';
 export {
   representationChange,
   type Forward,

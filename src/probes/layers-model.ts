@@ -5,7 +5,8 @@
 import type { Tensor, Variable } from '@tensorflow/tfjs-core';
 
 /** The keyword arguments of a call, such as `training`. */
-type Kwargs = Readonly<Record<string, unknown>>;
+/** Arguments by name, as tfjs-layers hands them to a layer. */
+export type CallArguments = Readonly<Record<string, unknown>>;
 
 /** A weight of a layer: tfjs-layers wraps the variable. */
 export type LayerWeight = { read(): Tensor };
@@ -14,7 +15,7 @@ export type LayerWeight = { read(): Tensor };
 export type LayerLike = {
   readonly name: string;
   getClassName(): string;
-  call(inputs: Tensor | Tensor[], kwargs: Kwargs): Tensor | Tensor[];
+  call(inputs: Tensor | Tensor[], kwargs: CallArguments): Tensor | Tensor[];
   /** Of a model inside a model. */
   readonly layers?: readonly LayerLike[];
   /** Of a wrapper, such as TimeDistributed. */
@@ -69,7 +70,7 @@ export function predictWatched(
     const { call } = layer;
     Object.defineProperty(layer, 'call', {
       configurable: true,
-      value(this: LayerLike, given: Tensor | Tensor[], kwargs: Kwargs) {
+      value(this: LayerLike, given: Tensor | Tensor[], kwargs: CallArguments) {
         const outputs = call.call(this, given, kwargs);
         watch(layer, listOf(given), listOf(outputs));
         return outputs;

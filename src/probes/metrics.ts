@@ -62,6 +62,20 @@ const root = (sum: ArrayLike<number>): number => Math.sqrt(sum[0]);
 const cosine = (xy: ArrayLike<number>, xx: ArrayLike<number>, yy: ArrayLike<number>): number =>
   xy[0] === 0 ? 0 : xy[0] / root(xx) / root(yy);
 
+/** What `UpdateProbe` can read: see the guide to probes for the formulas. */
+export type MetricName =
+  | 'updateNorm'
+  | 'relativeUpdate'
+  | 'angularUpdate'
+  | 'weightNorm'
+  | 'gradientNorm'
+  | 'gradientMomentumAlignment'
+  | 'gradientWeightAlignment'
+  | 'gradientSNR'
+  | 'noiseScale'
+  | 'criticalBatchSize'
+  | 'neuronAngularUpdate';
+
 const definitions = {
   updateNorm: {
     sums: ['change'],
@@ -108,9 +122,7 @@ const definitions = {
     value: ({ neuronWeight, neuronWeightChange, neuronChange }) =>
       Array.from(neuronWeight, (a, i) => angleFrom(a, neuronWeightChange[i], neuronChange[i])),
   },
-} satisfies Record<string, Metric>;
-
-export type MetricName = keyof typeof definitions;
+} satisfies Record<MetricName, Metric>;
 
 export const metricNames = Object.keys(definitions) as MetricName[];
 

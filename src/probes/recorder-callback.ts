@@ -27,13 +27,14 @@ export type RecorderCallbackOptions = {
   readonly batchLoss?: boolean;
 };
 
-type Logs = Readonly<Record<string, unknown>> | undefined;
+/** What `model.fit` tells of a batch or an epoch. */
+export type FitLogs = Readonly<Record<string, unknown>> | undefined;
 
 /** What `callbacks` of `model.fit` takes. */
 export type RecorderCallback = {
-  readonly onBatchBegin: (batch: number, logs?: Logs) => Promise<void>;
-  readonly onBatchEnd?: (batch: number, logs?: Logs) => Promise<void>;
-  readonly onEpochEnd: (epoch: number, logs?: Logs) => Promise<void>;
+  readonly onBatchBegin: (batch: number, logs?: FitLogs) => Promise<void>;
+  readonly onBatchEnd?: (batch: number, logs?: FitLogs) => Promise<void>;
+  readonly onEpochEnd: (epoch: number, logs?: FitLogs) => Promise<void>;
 };
 
 /** The part of a `ProbeRecorder` that a callback writes to. */
@@ -95,11 +96,11 @@ class RecordedTraining {
     this.#batches++;
   }
 
-  endBatch(logs: Logs): void {
+  endBatch(logs: FitLogs): void {
     this.#logLosses(logs, (name) => name !== 'batch' && name !== 'size');
   }
 
-  async endEpoch(logs: Logs): Promise<void> {
+  async endEpoch(logs: FitLogs): Promise<void> {
     const { batchLoss } = this.#settings;
     this.#logLosses(logs, (name) => !batchLoss || name.startsWith('val_'));
     await this.#read();
@@ -115,7 +116,7 @@ class RecordedTraining {
   }
 
   /** Records the numbers with these names at the step that was made last. */
-  #logLosses(logs: Logs, isLoss: (name: string) => boolean): void {
+  #logLosses(logs: FitLogs, isLoss: (name: string) => boolean): void {
     const losses = Object.entries(logs ?? {}).filter(
       (entry): entry is [string, number] => typeof entry[1] === 'number' && isLoss(entry[0]),
     );

@@ -5,13 +5,13 @@
 import { beta, parseOptions, required, within } from '../schema.js';
 import { either } from './options.js';
 
-const kinds = ['gd', 'momentum', 'adam'] as const;
+const kinds = ['gd', 'momentum', 'adam'] as const satisfies InstabilityKind[];
 
 /**
  * Whose threshold: gradient descent, SGD with momentum, or Adam and AdamW, for the preconditioned
  * sharpness.
  */
-export type InstabilityKind = (typeof kinds)[number];
+export type InstabilityKind = 'gd' | 'momentum' | 'adam';
 
 /** Options of {@link instabilityThreshold}. */
 export type ThresholdOptions = {

@@ -82,5 +82,5 @@ const forms: Record<GIAdamInitialization, () => GIAdamRule> = {
 };
 
 /** GI-Adam in one of its forms. */
-export const giAdam = (initialization: GIAdamInitialization = 'gradient'): GIAdamRule =>
+export const giAdam = (initialization: GIAdamInitialization = 'gradient'): Rule =>
   forms[initialization]();

@@ -17,9 +17,16 @@ export {
   square,
   sub,
   tensorSum,
+  type BinaryOperation,
+  type Comparison,
+  type DeviceDomain,
+  type Domain,
   type Expression,
   type Operand,
+  type Reduction,
+  type UnaryOperation,
 } from '../compiler/expression.js';
+export type { Option } from '../schema.js';
 export { defineRule } from '../compiler/define-rule.js';
 export { deriveRule, type DeriveRuleOptions } from '../compiler/derive-rule.js';
 export type {
@@ -32,6 +39,7 @@ export type {
   NewValues,
   Roles,
   Rule,
+  RuleBody,
   RuleOptions,
   Values,
 } from '../compiler/rule.js';
@@ -42,17 +50,29 @@ export {
   lionFromAdamW,
   rotationFromAdamW,
   weightDecayFromRotation,
+  type AdamWSettings,
+  type ConverterOptions,
+  type DecayedSettings,
+  type LionBetas,
 } from './converters.js';
 export {
   equilibriumRotation,
   type EquilibriumRate,
   type EquilibriumValues,
 } from './equilibrium.js';
-export { giAdam } from './gi-adam.js';
-export { lionA } from './lion-a.js';
-export { lionAR } from './lion-ar.js';
+export type { Corrected, Correction } from './correction.js';
+export { giAdam, type GIAdamInitialization } from './gi-adam.js';
+export { lionA, type BiasCorrection, type LionAForm, type LionAScalar } from './lion-a.js';
+export { lionAR, type LionARForm } from './lion-ar.js';
 export { lion } from './lion.js';
 export { nesterov } from './nesterov.js';
 export { rAdam } from './radam.js';
-export { rotationalAdamW, rotationalLion, rotationalSGDM } from './rotational.js';
+export type { RotationForm, RotationScalar } from './rotation.js';
+export {
+  rotationalAdamW,
+  rotationalLion,
+  rotationalSGDM,
+  type AveragingScalar,
+  type RotationalForm,
+} from './rotational.js';
 export { sgdMomentum } from './sgd-momentum.js';

@@ -60,7 +60,7 @@ type Inner<Slot extends string, Hyper extends string, Scalar extends string> = {
   betas(values: HostValues<NoInfer<Hyper>>): Pick<EquilibriumValues, 'beta1' | 'beta2'>;
 };
 
-type AveragingScalar = 'updateNormDecay' | 'normCorrection';
+export type AveragingScalar = 'updateNormDecay' | 'normCorrection';
 
 /** The rotational form of a rule; inside, any names will do. */
 function rotational<Slot extends string, Hyper extends string, Scalar extends string>(

@@ -3,7 +3,7 @@
 import { check, checkNames } from '../check.js';
 import { checkAmount, frozenCopy, schedule, type AnySpec, type ScheduleOf } from './schedule.js';
 
-type AnySchedule = ScheduleOf<AnySpec>;
+export type AnySchedule = ScheduleOf<AnySpec>;
 
 /** One part of a {@link sequence} but the last. */
 export type SequencePart = {

@@ -5,7 +5,7 @@
 
 import { check } from '../check.js';
 
-type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
 
 /** A schedule of any kind as plain JSON: its kind and its options. */
 export type AnySpec = { kind: string; [option: string]: Json };

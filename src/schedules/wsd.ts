@@ -3,7 +3,7 @@ import { phases, stepsOf } from './phases.js';
 import { checkAmount, frozenCopy, schedule, type ScheduleOf } from './schedule.js';
 import { unitFunction, type CooldownShape, type WarmupShape } from './shape-names.js';
 
-type WsdCommon = {
+export type WsdCommon = {
   /** The value between warmup and cooldown, at least 0. */
   peak: number;
   /** The first step at which the floor is reached. */
@@ -11,7 +11,7 @@ type WsdCommon = {
   /** Length of the warmup in steps; 0 and 1 mean none. */
   warmupSteps: number;
 };
-type WsdShapes = {
+export type WsdShapes = {
   /**
    * Shape of the cooldown.
    * @defaultValue 'linear'
@@ -28,7 +28,7 @@ type WsdShapes = {
    */
   floor?: number;
 };
-type WsdCooldown =
+export type WsdCooldown =
   | {
       /** Length of the cooldown in steps. */
       cooldownSteps: number;

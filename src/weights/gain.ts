@@ -5,7 +5,7 @@ import { layoutOf } from '../compiler/layout.js';
 import { parseOptions, type Option } from '../schema.js';
 
 /** Options of {@link gainedWeight} and {@link weightStd}. */
-export type GainOptions = {
+export type GainedWeightOptions = {
   /**
    * The axis that numbers the neurons, or two axes; negative ones count from the end.
    * @defaultValue the last axis
@@ -30,7 +30,7 @@ export type Neurons = {
 export function neuronsOf(
   label: string,
   { shape }: Tensor,
-  neuronAxis: GainOptions['neuronAxis'] = Math.max(0, shape.length - 1),
+  neuronAxis: GainedWeightOptions['neuronAxis'] = Math.max(0, shape.length - 1),
 ): Neurons {
   const { neurons } = layoutOf(label, shape, neuronAxis);
   const axes = new Set([neuronAxis].flat().map((axis) => (axis < 0 ? axis + shape.length : axis)));
@@ -62,7 +62,7 @@ export function perNeuron(
  *
  * @param w - A weight of any rank from 1 on.
  * @param gain - One factor (no unit) a neuron, of any shape with so many values; start it at 1.
- * @param options - See {@link GainOptions}.
+ * @param options - See {@link GainedWeightOptions}.
  * @returns A tensor of w's shape; differentiable in w and gain.
  * @throws {Error} if an option is unknown, neuronAxis does not name axes of w, or gain has not one
  * value for each neuron.
@@ -79,10 +79,14 @@ export function perNeuron(
  * const logits = (x) => tf.matMul(x, gainedWeight(kernel, gain));
  * logits(tf.ones([1, 3])).arraySync(); // [[9, 6]]
  */
-export function gainedWeight<T extends Tensor>(w: T, gain: Tensor, options: GainOptions = {}): T {
+export function gainedWeight<T extends Tensor>(
+  w: T,
+  gain: Tensor,
+  options: GainedWeightOptions = {},
+): T {
   const label = 'gainedWeight';
   const schema = { neuronAxis: neuronAxisOption };
-  const { neuronAxis } = parseOptions(label, schema, options) as GainOptions;
+  const { neuronAxis } = parseOptions(label, schema, options) as GainedWeightOptions;
   const neurons = neuronsOf(label, w, neuronAxis);
   return tidy(() => mul(w, perNeuron(label, 'gain', gain, neurons)) as T);
 }

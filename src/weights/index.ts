@@ -1,5 +1,5 @@
 /** Forward passes for rotational optimizers: gains and weight standardization. */
-export { gainedWeight, type GainOptions } from './gain.js';
+export { gainedWeight, type GainedWeightOptions } from './gain.js';
 export {
   standardizedWeight,
   weightStd,

@@ -14,7 +14,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { checkNumber } from '../check.js';
 import { parseOptions, within } from '../schema.js';
-import { neuronAxisOption, neuronsOf, perNeuron, type GainOptions } from './gain.js';
+import { neuronAxisOption, neuronsOf, perNeuron, type GainedWeightOptions } from './gain.js';
 
 /** Keeps the square root's derivative finite where a neuron's weights are all the same. */
 const smallestVariance = 1e-30;
@@ -31,7 +31,7 @@ function deviation(w: Tensor, axes: number[]): { centered: Tensor; std: Tensor }
  * std_j = sqrt(mean_i (w_ij - mean_j)^2), over the fan-in i (not fan-in - 1).
  *
  * @param w - A weight of any rank from 1 on.
- * @param options - See {@link GainOptions}.
+ * @param options - See {@link GainedWeightOptions}.
  * @returns One value for each neuron, of shape [neurons], in the unit of w.
  * @throws {Error} if an option is unknown or neuronAxis does not name axes of w.
  * @see {@link https://arxiv.org/abs/2305.17212 | Kosson, Messmer and Jaggi, Rotational
@@ -43,16 +43,16 @@ function deviation(w: Tensor, axes: number[]): { centered: Tensor; std: Tensor }
  * const kernel = tf.variable(tf.tensor2d([[1, 0], [3, 8]]));
  * weightStd(kernel).arraySync(); // [1, 4]
  */
-export function weightStd(w: Tensor, options: GainOptions = {}): Tensor {
+export function weightStd(w: Tensor, options: GainedWeightOptions = {}): Tensor {
   const label = 'weightStd';
   const schema = { neuronAxis: neuronAxisOption };
-  const { neuronAxis } = parseOptions(label, schema, options) as GainOptions;
+  const { neuronAxis } = parseOptions(label, schema, options) as GainedWeightOptions;
   const { fanInAxes, neurons } = neuronsOf(label, w, neuronAxis);
   return tidy(() => reshape(deviation(w, fanInAxes).std, [neurons]));
 }
 
 /** Options of {@link standardizedWeight}. */
-export type StandardizationOptions = GainOptions & {
+export type StandardizationOptions = GainedWeightOptions & {
   /**
    * The size that weights of gain 1 have: what {@link weightStd} gave for the initial weights, or
    * one number above 0 for all neurons.
