@@ -1,9 +1,9 @@
 /**
  * From expressions to a plan: which values are computed in which sweep over the data.
  *
- * A value that a later stage needs is computed once and kept in scratch memory. The order of sums
- * and operations is the rule author's: nothing is reordered, only common subexpressions are merged.
- * This module knows no backend.
+ * A value that a later stage needs is computed once and kept in scratch memory. The compiler keeps
+ * the author's order of sums and operations, and merges common subexpressions. This module knows no
+ * backend.
  */
 import { compileHost } from './evaluate.js';
 import type { Expression } from './expression.js';

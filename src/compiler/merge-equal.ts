@@ -24,12 +24,15 @@ export function mergeEqual(): (expression: Expression) => Expression {
     const number = Object.is(value, -0) ? '-0' : value;
     return [op, name, number, ...args.map((arg) => ids.get(arg))].join();
   };
+  const nodeOf = (expression: Expression): Expression => {
+    const node = getOrMake(nodes, keyOf(expression), () => expression);
+    if (node === expression) ids.set(node, ids.size);
+    return node;
+  };
   const merge = (expression: Expression): Expression =>
     getOrMake(merged, expression, () => {
-      const candidate = foldConstants({ ...expression, args: expression.args.map(merge) });
-      const node = getOrMake(nodes, keyOf(candidate), () => candidate);
-      if (node === candidate) ids.set(node, ids.size);
-      return node;
+      const args = expression.args.map(merge);
+      return nodeOf(foldConstants({ ...expression, args }));
     });
   return merge;
 }

@@ -1,16 +1,15 @@
 /**
- * A plan: what an update rule computes, as a list of stages that a printer can write in the language
- * of a backend.
+ * A plan: what an update rule computes, as a list of stages that a printer can write in the
+ * language of a backend.
  *
  * An element stage is a sweep over the tensor, a neuron stage one over its neurons, a tensor stage
- * computes single values. Every stage is a straight line of instructions; what one stage hands to a
- * later one goes through buffers. AdamW, for example, is one element stage: it loads w, g, m and v,
+ * computes single values. The instructions of a stage have no branches; a stage passes values to
+ * later ones through buffers. AdamW, for example, is one element stage: it loads w, g, m and v,
  * computes, and stores w, m and v.
  *
- * The way of a rule to its kernel: `program.ts` calls the rule with its inputs as expressions,
- * `make-plan.ts` orders the resulting expressions into a plan, and `print-wasm.ts`, `print-wgsl.ts`
- * and `print-ops.ts` turn the plan into a WebAssembly module, compute shaders or calls of tfjs
- * operations.
+ * From a rule to its kernel: program.ts calls the rule with its inputs as expressions, make-plan.ts
+ * orders the resulting expressions into a plan, and print-wasm.ts, print-wgsl.ts and print-ops.ts
+ * turn the plan into a WebAssembly module, compute shaders or calls of tfjs operations.
  */
 import type { DeviceDomain, Expression, Reduction } from './expression.js';
 
@@ -20,8 +19,8 @@ export type Buffer = {
   readonly domain: DeviceDomain;
   /**
    * variable, gradient, slot: what the rule sees. stepWide: one value for all variables of a step.
-   * reading: a result for the host. sum, scratch: intermediate values that a stage leaves to later
-   * ones; the step ends with no use for them.
+   * reading: a result for the host. sum, scratch: intermediate values that later stages read; they
+   * are not needed after the step.
    */
   readonly role: 'variable' | 'gradient' | 'slot' | 'stepWide' | 'reading' | 'sum' | 'scratch';
 };

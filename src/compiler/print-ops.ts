@@ -58,8 +58,8 @@ const viewOf = ({ before, between, neurons, after }: Layout): Record<DeviceDomai
 });
 
 /**
- * Exchanges the two axes behind `before`: this brings two axes that number the neurons together, and
- * takes them apart again.
+ * Exchanges the two axes behind `before`: this brings two axes that number the neurons together,
+ * and takes them apart again.
  */
 const exchange = (
   x: Tensor,

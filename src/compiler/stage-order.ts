@@ -36,13 +36,13 @@ const sweepOf = (node: Expression): Domain => (isReduction(node) ? node.args[0] 
 /** Two functions that find the stages of expressions, and remember what they found. */
 export function stageOrder() {
   const stages = new Map<Expression, number>();
-  /** The stage that computes a node. */
-  const stageOf = (node: Expression): number =>
-    getOrMake(stages, node, () => {
-      const domain = sweepOf(node);
-      const readers = operandsOf(node).map((operand) => readerOf(operand, domain));
-      return Math.max(firstStage(domain), ...readers);
-    });
+  /** The stage that computes a node: the first that can read all operands. */
+  const stageOf = (node: Expression): number => getOrMake(stages, node, () => findStage(node));
+  const findStage = (node: Expression): number => {
+    const domain = sweepOf(node);
+    const readers = operandsOf(node).map((operand) => readerOf(operand, domain));
+    return Math.max(firstStage(domain), ...readers);
+  };
   /** The first stage of `domain` that can read a node's value. */
   const readerOf = (node: Expression, domain: Domain): number => {
     const first = firstStage(domain);

@@ -15,8 +15,8 @@ import { domainOf, isCondition, isHost } from './stage-order.js';
 export type Root = { readonly buffer: Buffer; readonly node: Expression; stage: number };
 
 /**
- * Writes the stages of a plan from the last to the first: each tells what it needs of earlier ones.
- * A stage computes all that its roots need, every value once, operands first.
+ * Writes the stages of a plan from the last to the first, since each adds roots to earlier ones: the
+ * values that it reads. A stage computes all that its roots need, every value once, operands first.
  */
 export class StageWriter {
   readonly #inputOf: (node: Expression) => Buffer;
@@ -43,6 +43,7 @@ export class StageWriter {
     this.#stageOf = stageOf;
   }
 
+  /** All stages, in the order of execution. To be called once. */
   write(): Stage[] {
     const stages: Stage[] = [];
     this.#index = Math.max(...this.#roots.map(({ stage }) => stage));
@@ -109,7 +110,7 @@ export class StageWriter {
     return buffer;
   }
 
-  /** Lets an earlier stage leave a value in a new buffer. */
+  /** Makes an earlier stage write a value to a new buffer. */
   #request(node: Expression): Buffer {
     const role = isReduction(node) ? 'sum' : 'scratch';
     const name = role + this.#handedOn.size;

@@ -1,6 +1,6 @@
 /**
- * Element stages where neighbouring elements belong to neighbouring neurons: rows of the tensor meet
- * rows of neuron values.
+ * Element stages where neighbouring elements belong to neighbouring neurons: the loops combine rows
+ * of the tensor with rows of neuron values.
  *
  * Sums of neurons are collected in float32 for at most `laneBlock` rows, then added to float64
  * accumulators.
@@ -59,7 +59,7 @@ export function printColumns(context: SweepContext): Code {
     return times(plus(times(block, between), remainder(index, between)), neuronsInner);
   };
   /**
-   * Takes `rows` rows at once while there are as many. The rows of one `outer` meet the same
+   * Takes `rows` rows at once while there are as many. The rows of one `outer` belong to the same
    * neurons, so that those taken at once share the work on neuron values.
    */
   const takeRows = (rows: number, outer: Code): Code => {

@@ -1,4 +1,4 @@
-/** What all parts of a WebAssembly kernel use: its local variables, and where things are in memory. */
+/** What all parts of a WebAssembly kernel use: its local variables and the addresses in memory. */
 import type { Buffer, Instruction, Plan, Stage } from './plan.js';
 import { assign, forLoop, one, plus, shiftLeft, times, zero } from './wasm-code.js';
 import * as wasm from './wasm-instructions.js';
@@ -18,6 +18,10 @@ export const accumulate = (address: Code, values: readonly Code[]): Code => [
   wasm.f64Store,
 ];
 
+/**
+ * Declares the local variables of a kernel, copies its parameter block to them, and knows the
+ * addresses of buffers.
+ */
 export class KernelFrame {
   readonly #locals: ValueType[] = [];
   /** Copies the parameter block to locals. */

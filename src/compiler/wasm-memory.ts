@@ -8,9 +8,10 @@ import type { Layout } from './layout.js';
 import { hasNeurons, loadsOf, type Buffer, type Plan } from './plan.js';
 
 /**
- * The order in which element stages meet the elements. `columns`: neighbouring elements belong to
- * neighbouring neurons, a row of the tensor meets a row of neuron values. `runs`: neighbouring
- * elements belong to one neuron, or the plan has no neurons and the whole tensor is one run.
+ * The order in which element stages take the elements. `columns`: neighbouring elements belong to
+ * neighbouring neurons, and a row of the tensor goes with a row of neuron values. `runs`:
+ * neighbouring elements belong to one neuron, or the plan has no neurons and the whole tensor is
+ * one run.
  */
 export type LoopOrder = 'columns' | 'runs';
 
@@ -83,8 +84,8 @@ function valuesIn(plan: Plan, { role, domain }: Buffer, layout: Layout): number 
 }
 
 /**
- * Bytes of a buffer. A buffer of n sums holds n float32 results, then n float64 accumulators, then n
- * float32 accumulators, which only `columns` use.
+ * Bytes of a buffer. A buffer of n sums holds n float32 results, then n float64 accumulators, then
+ * n float32 accumulators, which only `columns` use.
  */
 export const bytesOf = (plan: Plan, buffer: Buffer, layout: Layout): number =>
   (buffer.role === 'sum' ? 16 : 4) * valuesIn(plan, buffer, layout);

@@ -1,4 +1,7 @@
-/** Element stages where neighbouring elements belong to one neuron: a run of them for each neuron. */
+/**
+ * Element stages where neighbouring elements belong to one neuron: each neuron has runs of them,
+ * over which its values do not change.
+ */
 import { sumsOf } from './plan.js';
 import { assign, clear, minus, plus, quotient, remainder, times, zero } from './wasm-code.js';
 import * as wasm from './wasm-instructions.js';

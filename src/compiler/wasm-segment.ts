@@ -86,6 +86,7 @@ const modes = {
 };
 type Mode = (typeof modes)[keyof typeof modes];
 
+/** Prints the loops over `length` values of a segment, from the value `from` on. */
 function printPiece(segment: Segment, from: Code, length: Code): Code {
   const { frame, neuron, registerSums, memorySums, indexOf } = segment;
   const [offset, end] = [frame.local(), frame.local()];
@@ -98,27 +99,23 @@ function printPiece(segment: Segment, from: Code, length: Code): Code {
   };
   const vectors = Array.from({ length: vectorsOf(segment) }, (_, k) => k);
   const registers = registerSums.map(() => vectors.map(() => frame.local('v128')));
+  const registersOf = vectors.map((k) => registers.map((ofSum) => ofSum[k]));
   const partials = memorySums.map(({ buffer }) =>
     moving(frame.partial(buffer, indexOf(buffer, from, 0))),
   );
   const rows = rowsOf(segment, from, moving);
 
-  /** Takes `times` vectors or single values at once, while there are as many. */
-  const loop = (mode: Mode, times: number): Code => {
-    const step = vectors.slice(0, times).map((k) => [
-      rows.map((row) =>
-        printRow(
-          segment,
-          row,
-          mode,
-          registers.map((of) => of[k]),
-        ),
-      ),
-      memorySums.map(({ value }, i) => addRows(rows, value, mode, partials[i])),
-      increase(offset, wasm.i32Const(mode.bytes)),
-    ]);
-    const last = plus(wasm.get(offset), wasm.i32Const(times * mode.bytes - 1));
-    return whileLoop(isLess(last, wasm.get(end)), step);
+  /** Takes one vector or one value of each row. */
+  const step = (mode: Mode, k: number): Code => [
+    rows.map((row) => printRow(segment, row, mode, registersOf[k])),
+    memorySums.map(({ value }, i) => addRows(rows, value, mode, partials[i])),
+    increase(offset, wasm.i32Const(mode.bytes)),
+  ];
+  /** Takes `count` vectors or values at once, while there are as many. */
+  const loop = (mode: Mode, count: number): Code => {
+    const last = plus(wasm.get(offset), wasm.i32Const(count * mode.bytes - 1));
+    const steps = vectors.slice(0, count).map((k) => step(mode, k));
+    return whileLoop(isLess(last, wasm.get(end)), steps);
   };
   const loops = [
     vectors.length > 1 ? loop(modes.vector, vectors.length) : [],

@@ -3,8 +3,8 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { DeviceDomain } from '../../src/compiler/expression.js';
 import { loopOrderOf } from '../../src/compiler/print-wasm.js';
-import { layoutOf } from '../../src/compiler/layout.js';
-import { inputsOf, updateOf } from '../../src/compiler/rule.js';
+import { layoutOf, type Layout } from '../../src/compiler/layout.js';
+import { inputsOf, updateOf, type Rule } from '../../src/compiler/rule.js';
 import { useBackend } from '../support/backends.js';
 import { compare, type Outcome } from '../support/differential.js';
 import { bell, mixture } from '../support/numbers.js';
@@ -17,6 +17,7 @@ import {
   recipes,
   reductions,
   smallShapes,
+  type Made,
   type Recipe,
 } from '../support/random-rule.js';
 
@@ -43,31 +44,8 @@ const settings = (withSums: boolean, shapes: readonly Shape[]): fc.Arbitrary<Set
     special: fc.boolean(),
   });
 
-function run({ recipe, shape, seed, special }: Setting): Outcome {
-  const { rule, primitivesOf, slotNames } = makeRule(recipe);
-  const layout = layoutOf('test', shape.shape, shape.axes);
-  const data = (count: number, part: number): Float32Array =>
-    special ? mixture(count, seed + part, 0.3) : bell(count, seed + part);
-  const sizes: Record<DeviceDomain, number> = {
-    element: layout.size,
-    neuron: layout.neurons,
-    tensor: 1,
-  };
-  const inputs = {
-    w: data(layout.size, 0),
-    g: data(layout.size, 1),
-    gradientScale: Float32Array.of(0.375),
-    ...Object.fromEntries(slotNames.map((name, i) => [name, data(sizes[recipe.slots[i]], 2 + i)])),
-  };
-  const outcome = compare({
-    rule,
-    shape,
-    inputs,
-    hyperparameters: {},
-    count: recipe.count,
-    scaled: recipe.scaled,
-  });
-
+/** Notes what a rule is made of. */
+function coverRule(rule: Rule, recipe: Recipe, primitivesOf: Made['primitivesOf']): void {
   const { after } = updateOf(rule, inputsOf(rule).g);
   const written = Object.entries(after).map(([name, value]) => [name, value] as const);
   const nodes = nodesOf(
@@ -95,22 +73,55 @@ function run({ recipe, shape, seed, special }: Setting): Outcome {
     [...nodes].some(({ op, domain }) => op !== 'scalar' && op !== 'constant' && domain === 'host')
   )
     cover('host expression');
-  if (outcome.plan.stages.some(({ domain }) => domain === 'neuron')) cover('neuron stage');
-  if (outcome.plan.stages.filter(({ domain }) => domain === 'element').length > 1)
+}
+
+/** Notes how a rule was planned, and what came out. */
+function coverPlan({ plan, defined, sums, outputs }: Outcome, layout: Layout): void {
+  if (plan.stages.some(({ domain }) => domain === 'neuron')) cover('neuron stage');
+  if (plan.stages.filter(({ domain }) => domain === 'element').length > 1)
     cover('two element sweeps');
-  if (outcome.plan.buffers.some(({ role }) => role === 'scratch')) cover('scratch');
-  cover(loopOrderOf(outcome.plan, layout));
+  if (plan.buffers.some(({ role }) => role === 'scratch')) cover('scratch');
+  cover(loopOrderOf(plan, layout));
   if (layout.size === 0) cover('size 0');
   if (layout.size % 4 !== 0) cover('odd size');
-  if (special) cover('special values');
-  if (!outcome.defined) cover('ambiguous');
-  if (outcome.sums > 0) cover('rules with sums');
-  cover('sums', outcome.sums);
-  for (const values of outcome.outputs.values()) {
+  if (!defined) cover('ambiguous');
+  if (sums > 0) cover('rules with sums');
+  cover('sums', sums);
+  for (const values of outputs.values()) {
     if (values.length === 0) continue;
     cover('outputs');
     if (values.some(Number.isFinite)) cover('outputs with finite values');
   }
+}
+
+function run({ recipe, shape, seed, special }: Setting): Outcome {
+  const { rule, primitivesOf, slotNames } = makeRule(recipe);
+  const layout = layoutOf('test', shape.shape, shape.axes);
+  const data = (count: number, part: number): Float32Array =>
+    special ? mixture(count, seed + part, 0.3) : bell(count, seed + part);
+  const sizes: Record<DeviceDomain, number> = {
+    element: layout.size,
+    neuron: layout.neurons,
+    tensor: 1,
+  };
+  const inputs = {
+    w: data(layout.size, 0),
+    g: data(layout.size, 1),
+    gradientScale: Float32Array.of(0.375),
+    ...Object.fromEntries(slotNames.map((name, i) => [name, data(sizes[recipe.slots[i]], 2 + i)])),
+  };
+  const outcome = compare({
+    rule,
+    shape,
+    inputs,
+    hyperparameters: {},
+    count: recipe.count,
+    scaled: recipe.scaled,
+  });
+
+  coverRule(rule, recipe, primitivesOf);
+  coverPlan(outcome, layout);
+  if (special) cover('special values');
   return outcome;
 }
 
