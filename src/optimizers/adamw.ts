@@ -1,6 +1,6 @@
 import { adamHyperparameters, adamW } from '../rules/adamw.js';
 import { flag } from '../schema.js';
-import { correctionOption, correctionStepValues } from './rrc-option.js';
+import { correctionOption, correctionStepValues } from './correction-option.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions } from './options.js';
 import type { RRC } from './make-rrc.js';

@@ -4,7 +4,7 @@ import {
   type BiasCorrection,
   type LionAForm,
 } from '../rules/lion-a.js';
-import { correctionOption, correctionStepValues } from './rrc-option.js';
+import { correctionOption, correctionStepValues } from './correction-option.js';
 import { FusedOptimizer } from './optimizer.js';
 import type { CommonOptions, Options } from './options.js';
 import type { RRC } from './make-rrc.js';

@@ -1,6 +1,6 @@
 import { lionA } from '../rules/lion-a.js';
 import { lionAR, type LionARForm } from '../rules/lion-ar.js';
-import { correctionStepValues } from './rrc-option.js';
+import { correctionStepValues } from './correction-option.js';
 import { rate, rateAt, type LearningRate } from './learning-rate.js';
 import { lionAHyperparameters, type LionAOptions } from './lion-a.js';
 import { FusedOptimizer } from './optimizer.js';

@@ -37,6 +37,7 @@ export type {
   InputName,
   LayoutName,
   NewValues,
+  OnlyDeclared,
   Roles,
   Rule,
   RuleBody,

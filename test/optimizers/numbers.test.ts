@@ -38,8 +38,8 @@ type Choice = { readonly executor: 'auto' | 'ops' };
  * their references in test/optimizers/trajectories.test.ts alone.
  */
 const elementwise = optimizerCases.filter(
-  ({ slots, rotates, reference }) =>
-    reference && !rotates && Object.values(slots).every((domain) => domain === 'element'),
+  ({ slots, rotates, sums, reference }) =>
+    reference && !rotates && !sums && Object.values(slots).every((domain) => domain === 'element'),
 );
 
 const steps = 20;

@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { beforeAll, describe, expect, test } from 'vitest';
 import * as defineRule from '../../src/compiler/define-rule.js';
+import * as deriveRule from '../../src/compiler/derive-rule.js';
 import * as expressions from '../../src/compiler/expression.js';
 import * as api from '../../src/optimizers/index.js';
 import { FusedOptimizer } from '../../src/optimizers/index.js';
@@ -82,7 +83,11 @@ describe('every exported optimizer', () => {
 });
 
 describe('every exported rule', () => {
-  const language = new Set([...Object.keys(expressions), ...Object.keys(defineRule)]);
+  const language = new Set([
+    ...Object.keys(expressions),
+    ...Object.keys(defineRule),
+    ...Object.keys(deriveRule),
+  ]);
   const exported = Object.keys(rules).filter((name) => !language.has(name));
 
   test('there are some', () => expect(exported.length).toBeGreaterThan(10));

@@ -20,13 +20,16 @@ import {
   type CommonOptions,
   type FusedOptimizer,
 } from '../../src/optimizers/index.js';
+import { adamW as adamWRule, cautious, nesterov } from '../../src/rules/index.js';
 import { trapezoid } from '../../src/schedules/index.js';
 import { adamW, correctedAdamW } from '../reference/adamw.js';
+import { cautiousAdamW } from '../reference/cautious.js';
 import { everything as everythingReference } from '../reference/everything.js';
 import { giAdam, giAdamFirstNonZero } from '../reference/gi-adam.js';
 import { lionA } from '../reference/lion-a.js';
 import { lionAR } from '../reference/lion-ar.js';
 import { lion } from '../reference/lion.js';
+import { nAdamW } from '../reference/nadamw.js';
 import { rAdam } from '../reference/radam.js';
 import type { Reference, State } from '../reference/reference.js';
 import {
@@ -52,6 +55,8 @@ type Setting = {
   readonly prepare?: (neurons: Neurons, w: Float64Array, state: State) => void;
   /** Set where weight vectors rotate: each neuron's, or the whole tensor's. */
   readonly rotates?: 'neuron' | 'tensor';
+  /** True if its rule sums over elements without keeping the sum in a slot. */
+  readonly sums?: boolean;
 };
 
 type Row = Setting & {
@@ -95,6 +100,7 @@ const rows: readonly Row[] = [
     reference: () => adamW,
     slots: moments,
     settings: {
+      'look-ahead': { options: { nesterov: true }, reference: () => nAdamW },
       RRC: {
         options: { rrc: rrc() },
         reference: () => correctedAdamW({}),
@@ -322,10 +328,25 @@ const rows: readonly Row[] = [
     Optimizer: RuleOptimizer,
     rates,
     options: { rule: everything, hyperparameters: { beta: 0.9 } },
-    hyperparameters: { beta: 0.9 },
+    hyperparameters: { beta: 0.9, ...adam },
     reference: everythingReference,
     slots: { m: 'element', energy: 'neuron', total: 'tensor' },
     prepare: (_, w) => w.forEach((value, i) => (w[i] = preparedBy * value)),
+    settings: {
+      'nesterov(adamW())': {
+        options: { rule: nesterov(adamWRule()) },
+        reference: () => nAdamW,
+        slots: moments,
+        prepare: undefined,
+      },
+      'cautious(adamW())': {
+        options: { rule: cautious(adamWRule()) },
+        reference: () => cautiousAdamW,
+        slots: moments,
+        sums: true,
+        prepare: undefined,
+      },
+    },
   },
 ];
 

@@ -9,10 +9,12 @@
  */
 export const ruleCases: Readonly<Record<string, string>> = {
   adamW: 'AdamW',
+  cautious: 'RuleOptimizer, cautious(adamW())',
   giAdam: 'GIAdam',
   lion: 'Lion',
   lionA: 'LionA',
   lionAR: 'LionAR',
+  nesterov: 'RuleOptimizer, nesterov(adamW())',
   rAdam: 'RAdam',
   rotationalAdamW: 'RotationalAdamW',
   rotationalLion: 'RotationalLion',
