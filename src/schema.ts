@@ -22,6 +22,22 @@ export const within = (interval: string, value?: number): Option => ({
   accepts: (given) => isWithin(given, interval),
 });
 
+/**
+ * A number in an interval that kernels get: in that interval must lie, too, what float32 makes of
+ * it.
+ */
+export function float32Within(interval: string, value?: number): Option {
+  const option = within(interval, value);
+  return {
+    ...option,
+    accepts: (given) => option.accepts(given) && isWithin(Math.fround(given as number), interval),
+    describe: (given) =>
+      option.accepts(given)
+        ? `${given as number}, which is ${Math.fround(given as number)} in float32`
+        : show(given),
+  };
+}
+
 export const flag = (value?: boolean): Option => ({
   default: value,
   allowed: 'be true or false',
@@ -38,6 +54,16 @@ export const oneOf = (...names: readonly string[]): Option => ({
 /** A decay rate of a running mean. */
 export const beta = (value: number): Option => within('[0, 1)', value);
 
+/** Throws for a value that an option does not accept. */
+export function checkOption(
+  label: string,
+  name: string,
+  { allowed, accepts, describe = show }: Option,
+  value: unknown,
+): void {
+  if (!accepts(value)) throw new Error(`${label}: ${name} must ${allowed}, got ${describe(value)}`);
+}
+
 /**
  * The options that are given or have a default; throws for a name or a value that is not allowed.
  */
@@ -51,10 +77,7 @@ export function parseOptions(
   for (const [name, option] of Object.entries(schema)) {
     const { [name]: value = option.default } = given as Record<string, unknown>;
     if (value === undefined && !option.required) continue;
-    if (!option.accepts(value)) {
-      const text = (option.describe ?? show)(value);
-      throw new Error(`${label}: ${name} must ${option.allowed}, got ${text}`);
-    }
+    checkOption(label, name, option, value);
     options[name] = value;
   }
   return options;

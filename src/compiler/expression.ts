@@ -164,8 +164,8 @@ export function select(condition: Expression, x: Operand, y: Operand): Expressio
 export const minimum = (x: Operand, y: Operand): Expression => select(less(y, x), y, x);
 /** The larger of x and y; x where either is NaN. */
 export const maximum = (x: Operand, y: Operand): Expression => select(less(x, y), y, x);
-/** 1, -1 or 0; 0 for NaN. */
-export const sign = (x: Operand): Expression => select(less(0, x), 1, select(less(x, 0), -1, 0));
+/** 1 or -1; x itself where it is 0, -0 or NaN. */
+export const sign = (x: Operand): Expression => select(less(0, x), 1, select(less(x, 0), -1, x));
 
 /**
  * The exponential moving average after one more value: decay * average + (1 - decay) * value.

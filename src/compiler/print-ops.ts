@@ -22,6 +22,7 @@ import {
   sum,
   tidy,
   transpose,
+  util,
   where,
   zeros,
   type Tensor,
@@ -47,15 +48,30 @@ const operations: Record<ComputingOperation, (...args: Tensor[]) => Tensor> = {
 /** Values that one float32 sum may cover: 32 equal ones are at most 5e-7 off. */
 const sumBlock = 32;
 
+/** Shapes in which values of each domain broadcast against each other. */
+type Views = Readonly<Record<DeviceDomain, number[]>> & {
+  /** The axes over which the sum of a neuron goes. */
+  readonly fanIn: readonly number[];
+};
+
 /**
- * Shapes in which values of each domain broadcast against each other. They have three axes: on
- * webgpu some operations know no tensor of more than four, and a blocked sum adds one.
+ * The views of a tensor: of its own shape where that has no axes but the three of the layout, so
+ * that new values need not be copied into it. On webgpu some operations know no tensor of more than
+ * four axes, and a blocked sum adds one.
  */
-const viewOf = ({ before, between, neurons, after }: Layout): Record<DeviceDomain, number[]> => ({
-  element: [before * between, neurons, after],
-  neuron: [1, neurons, 1],
-  tensor: [1, 1, 1],
-});
+function viewsOf({ before, between, neurons, after }: Layout, shape: number[] | undefined): Views {
+  const element = [before * between, neurons, after];
+  const startsAt = (axis: number): boolean =>
+    !!shape && util.arraysEqual(element.slice(axis, axis + shape.length), shape);
+  const first = [0, 1, 2].find(startsAt);
+  const [begin, end] = first === undefined ? [0, 3] : [first, first + shape!.length];
+  return {
+    element: element.slice(begin, end),
+    neuron: [1, neurons, 1].slice(begin, end),
+    tensor: [1, 1, 1].slice(begin, end),
+    fanIn: [2, 0].filter((axis) => axis >= begin && axis < end).map((axis) => axis - begin),
+  };
+}
 
 /**
  * Exchanges the two axes behind `before`: this brings two axes that number the neurons together,
@@ -89,12 +105,21 @@ function blockedSum(x: Tensor, axis: number): Tensor {
   return blockedSum(sum(split, axis + 1), axis);
 }
 
-/** The sum over the elements of each neuron, or over everything, in the shape `view`. */
-function reduce(x: Tensor, domain: DeviceDomain, view: number[]): Tensor {
+/** The sum over the elements of each neuron, or over everything. */
+function reduce(x: Tensor, domain: DeviceDomain, views: Views): Tensor {
   // The wasm backend leaves the sum of nothing uninitialized.
-  if (x.size === 0) return zeros(view);
-  if (domain === 'neuron') return [2, 0].reduce(blockedSum, x);
-  return reshape(blockedSum(reshape(x, [x.size]), 0), view);
+  if (x.size === 0) return zeros(views[domain]);
+  if (domain === 'neuron') return views.fanIn.reduce(blockedSum, x);
+  return reshape(blockedSum(reshape(x, [x.size]), 0), views[domain]);
+}
+
+/**
+ * A tensor in another shape. Backends keep the shape in which data were made, and some go by it: the
+ * new weights of a variable are copied, so that their data have its shape.
+ */
+function inShape(x: Tensor, shape: number[], { role }: Buffer): Tensor {
+  const isCopied = role === 'variable' && !util.arraysEqual(x.shape, shape);
+  return isCopied ? mul(reshape(x, shape), 1) : reshape(x, shape);
 }
 
 /**
@@ -110,7 +135,9 @@ export function runOps(
   scalars: ArrayLike<number>,
   sumOf: (buffer: Buffer, own: () => Tensor) => Tensor = (_, own) => own(),
 ): Map<Buffer, Tensor> {
-  const views = viewOf(layout);
+  const isWhole = ({ role }: Buffer) => role === 'variable' || role === 'gradient';
+  const whole = plan.buffers.find(isWhole);
+  const views = viewsOf(layout, whole && inputs(whole).shape);
   const { neuronsOuter, between } = layout;
   const memory = new Map<Buffer, Tensor>();
   const results = new Map<Buffer, Tensor>();
@@ -141,7 +168,7 @@ export function runOps(
     );
     for (const { buffer, value } of sums) {
       const sumView = views[buffer.domain];
-      const own = () => reduce(broadcastTo(values[value], view), buffer.domain, sumView);
+      const own = () => reduce(broadcastTo(values[value], view), buffer.domain, views);
       memory.set(buffer, reshape(sumOf(buffer, own), sumView));
     }
     stores.forEach(({ buffer }, i) => {
@@ -152,7 +179,9 @@ export function runOps(
   const finish = (buffer: Buffer, value: Tensor): Tensor => {
     const result =
       buffer.domain === 'element' ? exchange(value, layout, between, neuronsOuter) : value;
-    return buffer.role === 'reading' ? result.clone() : reshape(result, inputs(buffer).shape);
+    return buffer.role === 'reading'
+      ? result.clone()
+      : inShape(result, inputs(buffer).shape, buffer);
   };
 
   tidy(() => {

@@ -48,7 +48,7 @@ export function chooseExecutor(choice: ExecutorChoice): Executor {
   if (getBackend() === 'webgpu')
     return fallBack('this build of the webgpu backend lacks what kernels need');
   const onWasm = current.wasm !== undefined;
-  if (!onWasm && getBackend() !== 'cpu') return new OpsExecutor();
+  if (!onWasm && getBackend() !== 'cpu') return fallBack(`there are none for ${getBackend()}`);
   const reason = whyNoKernels();
   if (reason) return fallBack(reason);
   const heap = onWasm ? BackendHeap.of(current) : new PrivateHeap();

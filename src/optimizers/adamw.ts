@@ -18,8 +18,9 @@ export type AdamOptions = CommonOptions & {
    */
   readonly beta2?: number;
   /**
-   * Keeps the divisor from zero, in [0, Infinity).
-   * @defaultValue 1e-8
+   * Keeps the divisor from zero, in [0, Infinity). With 0, an element whose gradients have all been 0
+   * does not move.
+   * @defaultValue 1e-8; 1e-4 where tfjs stores half floats, as webgl does on some devices
    */
   readonly epsilon?: number;
 };

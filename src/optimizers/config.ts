@@ -2,6 +2,7 @@
 import type { serialization } from '@tensorflow/tfjs-core';
 import { show } from '../check.js';
 import { mapValues } from '../map-values.js';
+import { defaultEpsilon } from '../rules/adamw.js';
 import { groupsFromConfig, groupsToConfig } from './groups.js';
 import type { Options } from './options.js';
 
@@ -64,6 +65,8 @@ export function optionsFromConfig(
 ): Record<string, unknown> {
   // tfjs-layers adds customObjects to every config that it loads.
   const { groups = [], customObjects: _, ...rest } = config;
+  // The default is the one of the backend that loads it.
+  if (rest.epsilon === defaultEpsilon) delete rest.epsilon;
   return {
     ...fromConfig(label, rest),
     groups: groupsFromConfig(groups as unknown as ReturnType<typeof groupsToConfig>),

@@ -1,6 +1,6 @@
 /** Parameter groups: which variables get settings of their own. */
 import { show } from '../check.js';
-import { parseOptions, flag, within, type Schema } from '../schema.js';
+import { flag, float32Within, parseOptions, type Schema } from '../schema.js';
 
 /** Settings of their own for some variables. What is left out is as for all others. */
 export type Group = {
@@ -58,8 +58,8 @@ const schema: Schema = {
       [match].flat().every((name) => typeof name === 'string') &&
       (match as Group['match']).length > 0,
   },
-  learningRateScale: /* @__PURE__ */ within('[0, Infinity)'),
-  weightDecay: /* @__PURE__ */ within('[0, Infinity)'),
+  learningRateScale: /* @__PURE__ */ float32Within('[0, Infinity)'),
+  weightDecay: /* @__PURE__ */ float32Within('[0, Infinity)'),
   neuronAxis: {
     allowed: 'be an axis or a list of axes',
     accepts: (axis) => [axis].flat().every(Number.isInteger),

@@ -1,5 +1,6 @@
 import { lionA } from '../rules/lion-a.js';
 import { lionAR, type LionARForm } from '../rules/lion-ar.js';
+import { checkRotation } from '../rules/rotation.js';
 import { correctionStepValues } from './correction-option.js';
 import { rate, rateAt, type LearningRate } from './learning-rate.js';
 import { lionAHyperparameters, type LionAOptions } from './lion-a.js';
@@ -96,7 +97,9 @@ export class LionAR extends FusedOptimizer {
         }),
         rule: (complete: Options & LionARForm) => lionA(complete),
         rotation(complete: Options & LionARForm, label) {
-          const settings = { ...complete, givenRotation: complete.rotation !== undefined };
+          const { rotation } = complete;
+          if (typeof rotation === 'number') checkRotation(label, rotation);
+          const settings = { ...complete, givenRotation: rotation !== undefined };
           return rotationBy(label, lionAR(settings), settings);
         },
         checkFirst: checkSomeRotate,

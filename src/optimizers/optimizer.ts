@@ -31,13 +31,20 @@ export abstract class FusedOptimizer extends Optimizer {
     super();
     this.#label = definition.label ?? this.getClassName();
     this.#options = completeOptions(this.#label, definition, options);
-    this.#training = new Training(this.#label, definition, this.#options);
+    const isEpsilonGiven = (options as { readonly epsilon?: number }).epsilon !== undefined;
+    this.#training = new Training(this.#label, definition, this.#options, isEpsilonGiven);
     this.#options.probe?.attach(this.#label);
   }
 
-  /** Every option that is given or has a default, by name; frozen. */
+  /**
+   * Every option that is given or has a default, by name; frozen. An `epsilon` that was not given is
+   * the one that the current backend can hold.
+   */
   get hyperparameters(): Readonly<Record<string, unknown>> {
-    return this.#options;
+    const { epsilon } = this.#training ?? this.#options;
+    return epsilon === this.#options.epsilon
+      ? this.#options
+      : Object.freeze({ ...this.#options, epsilon });
   }
 
   /** The learning rate of the next step. */

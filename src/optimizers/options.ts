@@ -2,7 +2,7 @@
 import type { Layout } from '../compiler/layout.js';
 import type { Rule } from '../compiler/rule.js';
 import type { ExecutorChoice } from '../executors/choose.js';
-import { oneOf, parseOptions, within, type Schema } from '../schema.js';
+import { float32Within, oneOf, parseOptions, type Schema } from '../schema.js';
 import { parseGroups, type Group, type VariableSettings } from './groups.js';
 import { rate, type LearningRate } from './learning-rate.js';
 import type { Probe } from './probe.js';
@@ -83,9 +83,9 @@ export type Definition = {
 /** The options that every optimizer takes; each optimizer has its own default of the decay. */
 export const commonSchema = {
   learningRate: { ...rate, required: true },
-  weightDecay: /* @__PURE__ */ within('[0, Infinity)'),
+  weightDecay: /* @__PURE__ */ float32Within('[0, Infinity)'),
   groups: { default: [], allowed: 'be an array of groups', accepts: Array.isArray },
-  clipNorm: /* @__PURE__ */ within('(0, Infinity)'),
+  clipNorm: /* @__PURE__ */ float32Within('(0, Infinity)'),
   probe: {
     allowed: 'be a probe, such as an UpdateProbe',
     accepts: (probe: unknown) => typeof (probe as Probe | null)?.attach === 'function',

@@ -2,7 +2,7 @@ import { type serialization } from '@tensorflow/tfjs-core';
 import { check, checkNames, show } from '../check.js';
 import { commonHostNames, type Rule } from '../compiler/rule.js';
 import { mapValues } from '../map-values.js';
-import { within, type Schema } from '../schema.js';
+import { checkOption, within, type Schema } from '../schema.js';
 import { FusedOptimizer } from './optimizer.js';
 import { commonSchema, type CommonOptions } from './options.js';
 
@@ -57,9 +57,9 @@ function parseHyperparameters(
       throw new Error(`${label}: unknown hyperparameter ${show(name)}, allowed are ${allowed}`);
     }
   }
-  return mapValues(schema, ({ default: usual, allowed, accepts }, name) => {
-    const { [name]: value = usual } = given as Readonly<Record<string, unknown>>;
-    check(accepts(value), label, `hyperparameters.${name}`, allowed, value);
+  return mapValues(schema, (option, name) => {
+    const { [name]: value = option.default } = given as Readonly<Record<string, unknown>>;
+    checkOption(label, `hyperparameters.${name}`, option, value);
     return value as number;
   });
 }
@@ -122,7 +122,7 @@ export class RuleOptimizer extends FusedOptimizer {
         hyperparameters: mapValues(hyperparameters, (value) => ({ ...anyNumber, default: value })),
         rule: () => rule,
       },
-      options,
+      { ...options, ...givenHyperparameters },
     );
     this.#rule = rule;
     this.#hyperparameters = hyperparameters;
@@ -144,8 +144,15 @@ export class RuleOptimizer extends FusedOptimizer {
         `RuleOptimizer: the saved rule '${config.rule as string}' is not known here; ` +
           'call registerOptimizers({ rules: [rule] }) before loading',
       );
-    const { hyperparameters } = config;
-    checkNames('RuleOptimizer', hyperparameters, Object.keys(hyperparameters as object));
-    return super.fromConfig(cls, { ...config, rule: rule as unknown as serialization.ConfigDict });
+    const { hyperparameters: saved } = config;
+    checkNames('RuleOptimizer', saved, Object.keys(saved as object));
+    // A default that was saved is the rule's own again.
+    const hyperparameters = Object.fromEntries(
+      Object.entries(saved as serialization.ConfigDict).filter(
+        ([name, value]) => value !== rule.hyperparameters[name]?.default,
+      ),
+    );
+    const options = { ...config, rule, hyperparameters };
+    return super.fromConfig(cls, options as unknown as serialization.ConfigDict);
   }
 }

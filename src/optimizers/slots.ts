@@ -1,13 +1,8 @@
 /** Where the slots of variables live: on the executor of the current backend. */
-import { backend, tidy, type Tensor } from '@tensorflow/tfjs-core';
-import { check } from '../check.js';
-import { chooseExecutor } from '../executors/choose.js';
+import { tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { chooseExecutor, type ExecutorChoice } from '../executors/choose.js';
 import type { Executor, Slots } from '../executors/executor.js';
-import type { Options } from './options.js';
 import type { VariableState } from './variable-state.js';
-
-/** Half-precision backends round an epsilon below this to 0. */
-const smallestHalfEpsilon = 1e-4;
 
 /** Creates the slots of a variable on an executor; 0 where `valuesOf` gives no values. */
 export function createSlots(
@@ -29,19 +24,11 @@ export function createSlots(
  * Chooses an executor for the current backend, moves all slots to it and disposes the one before.
  */
 export function moveSlots(
-  label: string,
-  { epsilon, executor }: Options,
+  choice: ExecutorChoice,
   states: readonly VariableState[],
   previous: Executor | undefined,
 ): Executor {
-  check(
-    backend().floatPrecision() !== 16 || !((epsilon as number) < smallestHalfEpsilon),
-    label,
-    'epsilon',
-    `be at least ${smallestHalfEpsilon} on a backend of half precision, where it would be 0`,
-    epsilon,
-  );
-  const next = chooseExecutor(executor);
+  const next = chooseExecutor(choice);
   try {
     const moved = states.map((state) =>
       createSlots(next, state, (slot) => previous!.read(state.slots[slot])),

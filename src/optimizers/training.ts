@@ -21,6 +21,7 @@ import {
 } from './gradient-updates.js';
 import { checkGroupsUsed } from './groups.js';
 import type { Definition, Options } from './options.js';
+import { checkPrecision, epsilonHere } from './precision.js';
 import { checkFits, copyState, matchStates, type StateSnapshot } from './saved-state.js';
 import { createSlots, moveSlots } from './slots.js';
 import { stateFactory, type VariableState } from './variable-state.js';
@@ -33,6 +34,7 @@ export class Training {
   readonly #label: string;
   readonly #definition: Definition;
   readonly #options: Options;
+  readonly #isEpsilonGiven: boolean;
   readonly #newState: (variable: Variable) => VariableState;
   /** Scales all gradients of a step; undefined without clipNorm. */
   readonly #clipping: StepWide | undefined;
@@ -44,11 +46,12 @@ export class Training {
   /** The backend that the executor was made for. */
   #backend: unknown;
 
-  constructor(label: string, definition: Definition, options: Options) {
+  constructor(label: string, definition: Definition, options: Options, isEpsilonGiven: boolean) {
     const { clipNorm } = options;
     this.#label = label;
     this.#definition = definition;
     this.#options = options;
+    this.#isEpsilonGiven = isEpsilonGiven;
     this.#newState = stateFactory(label, definition, options);
     if (clipNorm !== undefined) this.#clipping = { plan: clipByGlobalNorm(), values: { clipNorm } };
   }
@@ -58,10 +61,16 @@ export class Training {
     return [...this.#states.values()];
   }
 
+  /** The epsilon on the current backend, of an optimizer that has one. */
+  get epsilon(): number | undefined {
+    return epsilonHere(this.#options, this.#isEpsilonGiven);
+  }
+
   /** The executor of the current backend; slots move along when the backend has changed. */
   executor(): Executor {
     if (!this.#executor || this.#backend !== backend()) {
-      this.#executor = moveSlots(this.#label, this.#options, this.states(), this.#executor);
+      checkPrecision(this.#label, this.#options, this.#isEpsilonGiven);
+      this.#executor = moveSlots(this.#options.executor, this.states(), this.#executor);
       this.#backend = backend();
     }
     return this.#executor;
@@ -82,8 +91,10 @@ export class Training {
 
   /** One step. Throws for gradients and variables that do not fit before anything changes. */
   update(gradients: Gradients, step: number, learningRate: number): void {
+    const { epsilon } = this;
     const stepValues = {
       ...this.#definition.stepValues?.(this.#options, step, this.#label),
+      ...(epsilon !== undefined && { epsilon }),
       step,
     };
     const stepVariables = stepVariablesOf(this.#label, gradients, (variable) =>

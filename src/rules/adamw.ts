@@ -5,16 +5,29 @@
  */
 import { add, div, ema, mul, sqrt, square } from '../compiler/expression.js';
 import { makeRule, type HostValues, type Values } from '../compiler/rule.js';
-import { beta, within } from '../schema.js';
+import { beta, float32Within, type Option } from '../schema.js';
 import { biasCorrection, lookAheadCorrection } from './bias-correction.js';
 import type { Correction } from './correction.js';
 import { decayedStep } from './decayed-step.js';
+
+export const defaultEpsilon = 1e-8;
+
+/** The root of the smallest second moment that float32 holds: with it as epsilon, 0 / 0 is 0. */
+const smallestEpsilon = 2 ** -75;
+
+/** A number that is 0 in float32 is 0 itself. */
+function epsilonOption(): Option {
+  const option = float32Within('[0, Infinity)', defaultEpsilon);
+  const accepts = (value: unknown): boolean =>
+    option.accepts(value) && (value === 0 || Math.fround(value as number) > 0);
+  return { ...option, accepts };
+}
 
 /** The hyperparameters that AdamW shares with its relatives. */
 export const adamHyperparameters = {
   beta1: /* @__PURE__ */ beta(0.9),
   beta2: /* @__PURE__ */ beta(0.999),
-  epsilon: /* @__PURE__ */ within('[0, Infinity)', 1e-8),
+  epsilon: /* @__PURE__ */ epsilonOption(),
 };
 export const adamSlots = { m: 'element', v: 'element' } as const;
 export const adamRoles = {
@@ -31,7 +44,8 @@ export type AdamScalar = keyof ReturnType<typeof adamHost>;
 
 /**
  * Adam's scalars: with them its direction, (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) +
- * epsilon), is directionScale m / (sqrt(v) + scaledEpsilon).
+ * epsilon), is directionScale m / (sqrt(v) + scaledEpsilon). An epsilon of 0 is so small a number
+ * that no v above 0 shows it.
  */
 export function adamHost(values: AdamHostValues) {
   const { learningRate, weightDecay, beta1, beta2, epsilon, count } = values;
@@ -43,7 +57,7 @@ export function adamHost(values: AdamHostValues) {
     decay: learningRate * weightDecay,
     directionScale,
     stepSize: learningRate * directionScale,
-    scaledEpsilon: epsilon * root,
+    scaledEpsilon: Math.max(epsilon * root, smallestEpsilon),
     lookAhead: lookAheadCorrection(beta1, count + 1),
   };
 }

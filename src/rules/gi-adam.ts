@@ -5,7 +5,7 @@
  */
 import { div, equal, mul, select, square, tensorSum } from '../compiler/expression.js';
 import { makeRule, type HostValues, type Rule } from '../compiler/rule.js';
-import { within } from '../schema.js';
+import { float32Within } from '../schema.js';
 import {
   adamHost,
   adamHyperparameters,
@@ -20,7 +20,7 @@ export type GIAdamInitialization = 'gradient' | 'firstNonZeroGradient' | 'random
 
 export const giAdamHyperparameters = {
   ...adamHyperparameters,
-  initialScale: /* @__PURE__ */ within('[1, Infinity)', 1),
+  initialScale: /* @__PURE__ */ float32Within('[1, Infinity)', 1),
 };
 
 type GIAdamHyperparameter = keyof typeof giAdamHyperparameters;

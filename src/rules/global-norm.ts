@@ -13,6 +13,7 @@ import {
   equal,
   input,
   less,
+  lessEqual,
   mul,
   scalar,
   select,
@@ -57,10 +58,14 @@ const norm = (totals: Readonly<Record<string, Expression>>): Expression =>
     mul(sqrt(add(totals.large, mul(mul(totals.middle, largeScale), largeScale))), 1 / largeScale),
   );
 
-/** min(1, clipNorm / |g|) from the three sums; a zero gradient gives 1. */
+/**
+ * min(1, clipNorm / |g|) from the three sums; a zero gradient gives 1. A norm of NaN gives NaN, an
+ * infinite one 0, which makes NaN of the infinite elements: as in PyTorch, one element that is not
+ * finite stops all variables.
+ */
 export function clipFactor(totals: Readonly<Record<string, Expression>>): Expression {
   const length = norm(totals);
-  return select(less(scalar('clipNorm'), length), div(scalar('clipNorm'), length), 1);
+  return select(lessEqual(length, scalar('clipNorm')), 1, div(scalar('clipNorm'), length));
 }
 
 /** The step-wide plan of `clipNorm`. */

@@ -5,7 +5,7 @@
  */
 import { check } from '../check.js';
 import { makeRule, type HostValues } from '../compiler/rule.js';
-import { within } from '../schema.js';
+import { float32Within } from '../schema.js';
 import { rateFunction } from './equilibrium.js';
 import {
   lionABetas,
@@ -19,6 +19,7 @@ import {
   type LionASlot,
 } from './lion-a.js';
 import {
+  checkRotation,
   prepareRotation,
   rotate,
   rotationSlots,
@@ -57,7 +58,7 @@ export function lionAR(form: LionARForm) {
     roles: { momentum: 'm', momentumDecay: 'beta', norm: 'norm' },
     hyperparameters: {
       ...lionAHyperparameters,
-      ...(givenRotation && { rotation: within('[0, Infinity)') }),
+      ...(givenRotation && { rotation: float32Within('[0, Infinity)') }),
     },
     decoupled: true,
     prepare: prepareRotation(rotation),
@@ -71,11 +72,13 @@ export function lionAR(form: LionARForm) {
         'be below pi / 2 with exactAngle',
         theta,
       );
+      const tangent = exactAngle ? Math.tan(theta) : theta;
+      checkRotation('LionAR', tangent);
       return {
         ...inner,
         plainDecay: inner.decay,
         plainStep: inner.stepSize,
-        rotation: exactAngle ? Math.tan(theta) : theta,
+        rotation: tangent,
         inverseCount: 1 / (perNeuron ? values.fanIn : values.size),
       };
     },

@@ -7,6 +7,7 @@
  * All that a neuron needs is in the sums of u, u^2, u w, w^2 and w, so that one sweep sums and one
  * applies. Norms are measured anew in each step, so that rounding cannot add up.
  */
+import { check } from '../check.js';
 import {
   add,
   div,
@@ -39,6 +40,19 @@ export const rotationHyperparameters = {
  * plainStep u).
  */
 export type RotationScalar = 'rotation' | 'inverseCount' | 'plainDecay' | 'plainStep';
+
+/** Above this float32 cannot tell a rotation from a quarter turn; the square of more overflows. */
+const largestRotation = 1e9;
+
+/** Throws for a rotation that kernels cannot take. */
+export const checkRotation = (label: string, rotation: number): void =>
+  check(
+    rotation <= largestRotation,
+    label,
+    'rotation',
+    `be at most ${largestRotation}, to float32 a quarter turn`,
+    rotation,
+  );
 
 /** Options that fix the form of a rotational rule. */
 export type RotationForm = {

@@ -19,6 +19,7 @@ import { biasCorrection } from './bias-correction.js';
 import { rateFunction, type EquilibriumRate, type EquilibriumValues } from './equilibrium.js';
 import { lionHyperparameters } from './lion.js';
 import {
+  checkRotation,
   prepareRotation,
   rotate,
   rotationHyperparameters,
@@ -82,9 +83,11 @@ function rotational(form: RotationalForm, inner: Inner<string, string, string>):
     prepare: prepareRotation(form),
     host(values) {
       const { learningRate, weightDecay, updateNormDecay, count } = values;
+      const rotation = rate({ learningRate, weightDecay, ...inner.betas(values) });
+      checkRotation(inner.name, rotation);
       return {
         ...inner.host(values),
-        rotation: rate({ learningRate, weightDecay, ...inner.betas(values) }),
+        rotation,
         inverseCount: 1 / (form.perNeuron ? values.fanIn : values.size),
         updateNormDecay,
         normCorrection: 1 / biasCorrection(updateNormDecay, count + 1),

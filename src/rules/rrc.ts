@@ -13,6 +13,7 @@
  * float64 reference: test/reference/rrc.ts.
  */
 import {
+  abs,
   add,
   div,
   equal,
@@ -21,6 +22,7 @@ import {
   minimum,
   ema,
   mul,
+  neg,
   select,
   sqrt,
   square,
@@ -62,6 +64,46 @@ const slots = {
 /** Below this the powers have no information yet: kappa_1 = 1. */
 const noInformation = 1e-6;
 
+/** Squares of values below this cannot overflow, even 2^27 of them and corrected for bias. */
+const large = 2 ** 40;
+/** Scales larger values so that neither their squares nor averages of these leave float32. */
+const largeScale = 2 ** -88;
+
+const scaleDown = (power: Operand): Expression => mul(mul(power, largeScale), largeScale);
+const scaleUp = (power: Operand): Expression => mul(mul(power, 1 / largeScale), 1 / largeScale);
+
+// A power is stored as it is, or, where values are too large for that, negative and scaled down.
+
+/** True where one of two powers is scaled down. */
+const isScaled = (a: Expression, b = a): Expression => less(minimum(a, b), 0);
+const scaled = (power: Expression): Expression =>
+  select(isScaled(power), neg(power), scaleDown(power));
+/** A power that is scaled down, in the form in which it is stored. */
+const unscaled = (power: Expression): Expression =>
+  select(less(power, scaleDown(2 ** 100)), scaleUp(power), neg(power));
+
+/** The sum of squares. */
+function powerOf(x: Expression): Expression {
+  const isOrdinary = less(abs(x), large);
+  const ordinary = tensorSum(square(select(isOrdinary, x, 0)));
+  const others = tensorSum(square(mul(select(isOrdinary, 0, x), largeScale)));
+  return select(equal(others, 0), ordinary, neg(add(others, scaleDown(ordinary))));
+}
+
+/** The running mean of powers after one more. */
+const averagePower = (average: Expression, power: Expression, decay: Operand): Expression =>
+  select(
+    isScaled(average, power),
+    unscaled(ema(scaled(average), scaled(power), decay)),
+    ema(average, power, decay),
+  );
+
+/** (a - b) / a of two powers, its numerator times `weights[0]`, its denominator times `weights[1]`. */
+function share(a: Expression, b: Expression, weights: readonly [Operand, Operand]): Expression {
+  const inOneScale = (power: Expression) => select(isScaled(a, b), scaled(power), power);
+  return div(mul(sub(inOneScale(a), inOneScale(b)), weights[0]), mul(inOneScale(a), weights[1]));
+}
+
 /** The correction from the powers of each variable's gradient and momentum. */
 export const estimatedRRC = ({
   batchSize,
@@ -79,20 +121,20 @@ export const estimatedRRC = ({
     rrcStart: start,
   }),
   correct({ g, momentum, ...old }, s) {
-    const power = tensorSum(square(g));
-    const known = (before: Expression, next: Operand): Expression =>
-      select(equal(power, 0), before, ema(before, next, s.rrcDecay));
-    const gradientPower = known(old.gradientPower, power);
-    const momentumPower = known(
-      old.momentumPower,
-      mul(s.rrcMomentumScale, tensorSum(square(momentum))),
-    );
-    const powerWeight = known(old.powerWeight, 1);
-    const noiseWeight = known(old.noiseWeight, s.rrcNoiseShare);
-    const estimate = div(
-      mul(sub(gradientPower, momentumPower), powerWeight),
-      mul(gradientPower, noiseWeight),
-    );
+    const power = powerOf(g);
+    const ofMomentum = mul(s.rrcMomentumScale, powerOf(momentum));
+    // A gradient of zero says nothing of its noise.
+    const known = (before: Expression, next: Expression): Expression =>
+      select(equal(power, 0), before, next);
+    const average = (before: Expression, next: Expression): Expression =>
+      known(before, averagePower(before, next, s.rrcDecay));
+    const weight = (before: Expression, next: Operand): Expression =>
+      known(before, ema(before, next, s.rrcDecay));
+    const gradientPower = average(old.gradientPower, power);
+    const momentumPower = average(old.momentumPower, ofMomentum);
+    const powerWeight = weight(old.powerWeight, 1);
+    const noiseWeight = weight(old.noiseWeight, s.rrcNoiseShare);
+    const estimate = share(gradientPower, momentumPower, [powerWeight, noiseWeight]);
     const noise = minimum(maximum(estimate, 0), 1);
     const factor = sqrt(add(noise, mul(sub(1, noise), s.rrcInverseBatch)));
     const rrcFactor = select(

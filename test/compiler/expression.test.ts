@@ -128,8 +128,8 @@ describe('composed operations', () => {
       }
     }
   });
-  it('sign is 1, -1 or 0, and 0 for NaN', () => {
-    expect(numbers.map((x) => at(sign(x)))).toEqual([0, 0, 1, -1, 1, 1, -1, 0]);
+  it('sign is 1 or -1, and x itself for 0, -0 and NaN', () => {
+    expect(numbers.map((x) => at(sign(x)))).toEqual([0, -0, 1, -1, 1, 1, -1, NaN]);
   });
   it('ema weighs the first by t and the second by 1 - t', () => {
     expect(at(ema(8, 4, s))).toBe(0.25 * 8 + 0.75 * 4);

@@ -288,7 +288,8 @@ describe('clipNorm', () => {
     expect(factor(0, 0, 0)).toBe(1);
     expect(factor(0, 4, 0)).toBe(0.5);
     expect(factor(0, 1, 0)).toBe(1);
-    expect(factor(NaN, 4, 0)).toBe(1);
+    expect(factor(NaN, 4, 0)).toBe(NaN);
+    expect(factor(0, NaN, 0)).toBe(NaN);
     expect(factor(Infinity, 4, 0)).toBe(0);
   });
 });
