@@ -8,6 +8,7 @@ import {
   randomNormal,
   type Variable,
 } from '@tensorflow/tfjs-core';
+import { writesOf, type Plan } from '../compiler/plan.js';
 import type { Executor, StepWide } from '../executors/executor.js';
 import { clipByGlobalNorm } from '../rules/global-norm.js';
 import {
@@ -67,7 +68,7 @@ export class Training {
     return this.#executor;
   }
 
-  /** Readies variables for their first forward pass; true if one has changed. */
+  /** Readies variables for their first forward pass; true if this has changed a weight. */
   prepare(variables: readonly Variable[]): boolean {
     const stepVariables = [...new Set(variables)].map((variable) => ({
       variable,
@@ -187,7 +188,7 @@ export class Training {
   }
 }
 
-/** Runs the preparations that have not been run; true if there were any. */
+/** Runs the preparations that have not been run; true if one of them writes weights. */
 function runPreparations(executor: Executor, stepVariables: readonly StepVariable[]): boolean {
   const waiting = stepVariables.filter(({ state }) => !state.prepared);
   if (waiting.length === 0) return false;
@@ -202,5 +203,8 @@ function runPreparations(executor: Executor, stepVariables: readonly StepVariabl
     })),
   );
   for (const { state } of waiting) state.prepared = true;
-  return true;
+  return waiting.some(({ state }) => writesWeights(state.plans.prepare!));
 }
+
+const writesWeights = ({ stages }: Plan): boolean =>
+  stages.flatMap(writesOf).some(({ role }) => role === 'variable');
