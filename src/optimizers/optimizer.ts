@@ -70,11 +70,9 @@ export abstract class FusedOptimizer extends Optimizer {
    * on: a schedule is asked for the step that the optimizer has come to.
    * @throws {Error} if it is anything else; the old one stays then.
    * @example
-   * import { AdamW } from 'tfjs-warmup/optimizers';
-   * import { linearWarmup } from 'tfjs-warmup/schedules';
-   *
    * const optimizer = new AdamW({ learningRate: 0.1 });
-   * optimizer.setLearningRate(0.01); // or optimizer.learningRate = 0.01
+   * // The same as optimizer.learningRate = 0.01.
+   * optimizer.setLearningRate(0.01);
    * optimizer.currentLearningRate; // 0.01
    * optimizer.setLearningRate(linearWarmup({ peak: 1, warmupSteps: 4 }));
    * optimizer.currentLearningRate; // 0.25

@@ -8,7 +8,7 @@ import {
   randomNormal,
   type Variable,
 } from '@tensorflow/tfjs-core';
-import { writesOf, type Plan } from '../compiler/plan.js';
+import type { Stage } from '../compiler/plan.js';
 import type { Executor, StepWide } from '../executors/executor.js';
 import { clipByGlobalNorm } from '../rules/global-norm.js';
 import {
@@ -188,7 +188,7 @@ export class Training {
   }
 }
 
-/** Runs the preparations that have not been run; true if one of them writes weights. */
+/** Runs the preparations that have not been run; true if one of them changes weights. */
 function runPreparations(executor: Executor, stepVariables: readonly StepVariable[]): boolean {
   const waiting = stepVariables.filter(({ state }) => !state.prepared);
   if (waiting.length === 0) return false;
@@ -203,8 +203,11 @@ function runPreparations(executor: Executor, stepVariables: readonly StepVariabl
     })),
   );
   for (const { state } of waiting) state.prepared = true;
-  return waiting.some(({ state }) => writesWeights(state.plans.prepare!));
+  return waiting.some(({ state }) => state.plans.prepare!.stages.some(changesWeights));
 }
 
-const writesWeights = ({ stages }: Plan): boolean =>
-  stages.flatMap(writesOf).some(({ role }) => role === 'variable');
+/** True if a stage of a preparation writes anything to the weights but what it has loaded: them. */
+const changesWeights = ({ instructions, stores }: Stage): boolean =>
+  stores.some(
+    ({ buffer: { role }, value }) => role === 'variable' && instructions[value].op !== 'load',
+  );
