@@ -12,7 +12,12 @@ export { FusedOptimizer } from './optimizer.js';
 export type { CommonOptions, Options as CompleteOptions } from './options.js';
 export type { Probe, ProbedVariable } from './probe.js';
 export { RAdam, type RAdamOptions } from './radam.js';
-export { registerOptimizers } from './register.js';
+export {
+  registerOptimizers,
+  type ClassRegistry,
+  type RegisterOptimizersOptions,
+} from './register.js';
+export type { ScheduleMaker } from '../schedules/spec.js';
 export { RotationalAdamW, type RotationalAdamWOptions } from './rotational-adamw.js';
 export type { RotationalOptions } from './rotational-definition.js';
 export { RotationalLion, type RotationalLionOptions } from './rotational-lion.js';

@@ -7,11 +7,18 @@ import {
   type serialization,
   type Variable,
 } from '@tensorflow/tfjs-core';
+import { check } from '../check.js';
 import type { ExecutorName } from '../executors/executor.js';
 import { optionsFromConfig, optionsToConfig } from './config.js';
 import { variableNamed, type Gradients } from './gradient-updates.js';
-import { rateAt } from './learning-rate.js';
-import { completeOptions, type CommonOptions, type Definition, type Options } from './options.js';
+import { rate, rateAt, type LearningRate } from './learning-rate.js';
+import {
+  commonSchema,
+  completeOptions,
+  type CommonOptions,
+  type Definition,
+  type Options,
+} from './options.js';
 import { namedTensors, statesIn, type NamedTensor, type StateSnapshot } from './saved-state.js';
 import { Training } from './training.js';
 import { describeVariable, type Description } from './variable-state.js';
@@ -22,7 +29,8 @@ import { describeVariable, type Description } from './variable-state.js';
  */
 export abstract class FusedOptimizer extends Optimizer {
   readonly #label: string;
-  readonly #options: Options;
+  /** Frozen; a new learning rate comes in new ones. */
+  #options: Options;
   /** Undefined once the optimizer is disposed. */
   #training: Training | undefined;
 
@@ -33,12 +41,50 @@ export abstract class FusedOptimizer extends Optimizer {
     this.#options = completeOptions(this.#label, definition, options);
     const isEpsilonGiven = (options as { readonly epsilon?: number }).epsilon !== undefined;
     this.#training = new Training(this.#label, definition, this.#options, isEpsilonGiven);
+    for (const name of Object.keys({ ...commonSchema, ...definition.hyperparameters })) {
+      // An assignment to an option would do nothing.
+      const set = (): never => this.#refuseAssignment(name);
+      const get = (): unknown => this.hyperparameters[name];
+      if (!(name in this)) Object.defineProperty(this, name, { configurable: true, get, set });
+    }
     this.#options.probe?.attach(this.#label);
   }
 
   /**
-   * Every option that is given or has a default, by name; frozen. An `epsilon` that was not given is
-   * the one that the current backend can hold.
+   * The learning rate as it was given: a number, a schedule, or a function of the step. What is
+   * assigned holds from the next step on, as by `setLearningRate`.
+   */
+  get learningRate(): LearningRate {
+    return this.#options.learningRate;
+  }
+
+  set learningRate(learningRate: LearningRate) {
+    check(rate.accepts(learningRate), this.#label, 'learningRate', rate.allowed, learningRate);
+    this.#options = Object.freeze({ ...this.#options, learningRate });
+  }
+
+  /**
+   * Sets the learning rate from the next step on; all state stays. It is saved like one that the
+   * optimizer was made with.
+   *
+   * @param learningRate - A number in [0, Infinity), a schedule, or a function of the step. Steps go
+   * on: a schedule is asked for the step that the optimizer has come to.
+   * @throws {Error} if it is anything else; the old one stays then.
+   * @example
+   * const optimizer = new AdamW({ learningRate: 0.1 });
+   * // The same as optimizer.learningRate = 0.01.
+   * optimizer.setLearningRate(0.01);
+   * optimizer.currentLearningRate; // 0.01
+   * optimizer.setLearningRate(linearWarmup({ peak: 1, warmupSteps: 4 }));
+   * optimizer.currentLearningRate; // 0.25
+   */
+  setLearningRate(learningRate: LearningRate): void {
+    this.learningRate = learningRate;
+  }
+
+  /**
+   * Every option that is given or has a default, by name; frozen. Each is also a property of the
+   * optimizer. An `epsilon` that was not given is the one that the current backend can hold.
    */
   get hyperparameters(): Readonly<Record<string, unknown>> {
     const { epsilon } = this.#training ?? this.#options;
@@ -49,7 +95,11 @@ export abstract class FusedOptimizer extends Optimizer {
 
   /** The learning rate of the next step. */
   get currentLearningRate(): number {
-    return rateAt(this.#label, 'learningRate', this.#options.learningRate, this.iterations);
+    return rateAt(this.#label, 'learningRate', this.learningRate, this.iterations);
+  }
+
+  set currentLearningRate(_: never) {
+    this.#refuseAssignment('currentLearningRate');
   }
 
   /** What runs the updates on the current backend: 'wasm', 'webgpu' or 'ops'. */
@@ -104,7 +154,7 @@ export abstract class FusedOptimizer extends Optimizer {
     // Without a list, only running the loss shows which variables it reads.
     const variables = Object.keys(result.grads).map((name) => variableNamed(this.#label, name));
     if (!training.prepare(variables)) return result;
-    // Their preparation has changed the loss.
+    // Their preparation has changed the weights, and with them the loss.
     dispose(result);
     return super.computeGradients(f);
   }
@@ -141,6 +191,12 @@ export abstract class FusedOptimizer extends Optimizer {
     this.#options.probe?.dispose();
     this.#training?.clear();
     this.#training = undefined;
+  }
+
+  #refuseAssignment(name: string): never {
+    throw new Error(
+      `${this.#label}: ${name} cannot be set, only learningRate can; make a new optimizer`,
+    );
   }
 
   #requireTraining(): Training {

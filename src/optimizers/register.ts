@@ -1,6 +1,13 @@
 import { serialization } from '@tensorflow/tfjs-core';
+import { check } from '../check.js';
 import type { Rule } from '../compiler/rule.js';
-import { scheduleFrom, type ScheduleSpec } from '../schedules/spec.js';
+import {
+  makers,
+  registerSchedule,
+  scheduleFrom,
+  type ScheduleMaker,
+  type ScheduleSpec,
+} from '../schedules/spec.js';
 import { AdamW } from './adamw.js';
 import { GIAdam } from './gi-adam.js';
 import { LionA } from './lion-a.js';
@@ -30,13 +37,57 @@ export const optimizers = [
   RuleOptimizer,
 ] as const;
 
+/** Where classes are registered by name: the `serialization` of a copy of tfjs. */
+export type ClassRegistry = Pick<typeof serialization, 'registerClass'>;
+
+/** Options of {@link registerOptimizers}. */
+export type RegisterOptimizersOptions = {
+  /**
+   * Rules of your own that saved models use.
+   * @defaultValue []
+   */
+  readonly rules?: readonly Rule[];
+  /**
+   * Kinds of schedule of your own that saved models use: by `spec.kind`, what makes the schedule
+   * from its spec.
+   * @defaultValue {}
+   */
+  readonly schedules?: Readonly<Record<string, ScheduleMaker>>;
+  /**
+   * `tf.serialization` of the tfjs whose `loadLayersModel` is to know the optimizers, for a page
+   * with two copies of tfjs.
+   * @defaultValue that of the tfjs which this library imports
+   */
+  readonly serialization?: ClassRegistry;
+};
+
+const label = 'registerOptimizers';
+
+/** Throws unless a kind of schedule can be saved, and has something that makes it. */
+function checkSchedule(kind: string, maker: unknown): void {
+  // Loading a model rewrites names with underscores.
+  const isNew = /^[a-zA-Z][a-zA-Z0-9]*$/.test(kind) && !(kind in makers) && kind !== 'rrc';
+  const allowed = 'be named by a new kind, in letters and digits';
+  check(isNew, label, 'schedules', allowed, kind);
+  check(
+    typeof maker === 'function',
+    label,
+    `schedules.${kind}`,
+    'be a function that makes a schedule from its spec',
+    maker,
+  );
+}
+
 /**
  * Makes all optimizers known to `tf.loadLayersModel`, with the schedules, corrections and rules
  * that were saved in them.
  *
- * Call it once before loading; training and saving do not need it.
+ * Call it once before loading; training and saving do not need it. Without it `loadLayersModel`
+ * says "Unknown layer" of an optimizer. With two copies of tfjs on a page call it for the one that
+ * loads: `registerOptimizers({ serialization: tf.serialization })`.
  *
- * @param options - `rules`: rules of your own that saved models use.
+ * @param options - See {@link RegisterOptimizersOptions}.
+ * @throws {Error} if a schedule or the registry is not one, before anything is registered.
  * @example
  * import { AdamW, registerOptimizers } from 'tfjs-warmup/optimizers';
  * import { linearWarmup } from 'tfjs-warmup/schedules';
@@ -46,14 +97,33 @@ export const optimizers = [
  * // Without it the schedule, which was saved as plain JSON, could not be made again.
  * registerOptimizers();
  * AdamW.fromConfig<AdamW>(AdamW, config).currentLearningRate; // 0.25
+ *
+ * // A schedule of your own is saved by its spec, and comes back by its kind.
+ * const halving = ({ every }) =>
+ *   Object.assign((step) => 0.5 ** Math.floor(step / every), { spec: { kind: 'halving', every } });
+ * registerOptimizers({ schedules: { halving } });
+ * const saved = new AdamW({ learningRate: halving({ every: 10 }) }).getConfig();
+ * AdamW.fromConfig<AdamW>(AdamW, saved).learningRate(10); // 0.5
  */
 export function registerOptimizers({
   rules = [],
-}: { readonly rules?: readonly Rule[] } = {}): void {
+  schedules = {},
+  serialization: registry = serialization,
+}: RegisterOptimizersOptions = {}): void {
+  for (const [kind, maker] of Object.entries(schedules)) checkSchedule(kind, maker);
+  check(
+    typeof (registry as ClassRegistry | null)?.registerClass === 'function',
+    label,
+    'serialization',
+    'be the tf.serialization of a tfjs',
+    registry,
+  );
+
   for (const optimizer of optimizers)
-    serialization.registerClass(
+    registry.registerClass(
       optimizer as unknown as serialization.SerializableConstructor<serialization.Serializable>,
     );
   rules.forEach(registerRule);
+  for (const [kind, maker] of Object.entries(schedules)) registerSchedule(kind, maker);
   setReviver((spec) => (isRRCSpec(spec) ? rrcFrom(spec) : scheduleFrom(spec as ScheduleSpec)));
 }

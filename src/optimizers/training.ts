@@ -8,6 +8,7 @@ import {
   randomNormal,
   type Variable,
 } from '@tensorflow/tfjs-core';
+import type { Stage } from '../compiler/plan.js';
 import type { Executor, StepWide } from '../executors/executor.js';
 import { clipByGlobalNorm } from '../rules/global-norm.js';
 import {
@@ -76,7 +77,7 @@ export class Training {
     return this.#executor;
   }
 
-  /** Readies variables for their first forward pass; true if one has changed. */
+  /** Readies variables for their first forward pass; true if this has changed a weight. */
   prepare(variables: readonly Variable[]): boolean {
     const stepVariables = [...new Set(variables)].map((variable) => ({
       variable,
@@ -198,7 +199,7 @@ export class Training {
   }
 }
 
-/** Runs the preparations that have not been run; true if there were any. */
+/** Runs the preparations that have not been run; true if one of them changes weights. */
 function runPreparations(executor: Executor, stepVariables: readonly StepVariable[]): boolean {
   const waiting = stepVariables.filter(({ state }) => !state.prepared);
   if (waiting.length === 0) return false;
@@ -213,5 +214,11 @@ function runPreparations(executor: Executor, stepVariables: readonly StepVariabl
     })),
   );
   for (const { state } of waiting) state.prepared = true;
-  return true;
+  return waiting.some(({ state }) => state.plans.prepare!.stages.some(changesWeights));
 }
+
+/** True if a stage of a preparation writes anything to the weights but what it has loaded: them. */
+const changesWeights = ({ instructions, stores }: Stage): boolean =>
+  stores.some(
+    ({ buffer: { role }, value }) => role === 'variable' && instructions[value].op !== 'load',
+  );

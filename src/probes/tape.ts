@@ -1,6 +1,6 @@
 /**
  * Second derivatives that are right. tfjs 4.22 records a gradient so that it can be differentiated
- * again, but loses three things on the way: without an error where others remain, as a wrong
+ * again, but loses four things on the way: without an error where others remain, as a wrong
  * number.
  *
  * 1. An operation whose derivative uses its own output (tanh, sigmoid, exp, softmax, max ...)
@@ -10,6 +10,8 @@
  *    log-probabilities) computes it unrecorded.
  * 3. A derivative that compares (max, clipping, ReLU6) ends in an operation without a derivative,
  *    though that derivative is zero.
+ * 4. A fused kernel (that of a dense layer, for one) records the bias that it was not given as an
+ *    input, which has no id.
  */
 import {
   clone,
@@ -73,12 +75,25 @@ function dropTape(): void {
   state.activeTape = null;
 }
 
+/** The operations so far, without the inputs that a fused kernel was not given. */
+function recordedTape(): Tape {
+  const { activeTape: tape } = engine().state;
+  for (const node of tape) {
+    const inputs: [string, Tensor | undefined][] = Object.entries(node.inputs);
+    node.inputs = Object.fromEntries(inputs.filter(hasTensor));
+  }
+  return tape;
+}
+
+const hasTensor = (input: [string, Tensor | undefined]): input is [string, Tensor] =>
+  input[1] !== undefined;
+
 /**
  * Puts every node behind those that make its inputs, and gives nodes without a derivative their
  * zero where it is one.
  */
 function repairTape(): void {
-  const { activeTape: tape } = engine().state;
+  const tape = recordedTape();
   tape.splice(0, tape.length, ...new TapeSorter(tape).sorted);
   for (const node of tape) {
     const isConstantInPieces = node.outputs.every(({ dtype }) => dtype !== 'float32');
@@ -138,7 +153,7 @@ const outputIds = (tape: Tape): Set<number> =>
  * outside of {@link differentiable}. It has a first derivative, and no second.
  */
 export function savesUnrecorded(): boolean {
-  const { activeTape: tape } = engine().state;
+  const tape = recordedTape();
   const recorded = outputIds(tape);
   const sources = new Map(tape.flatMap(sourcesOf));
   return tape.some(({ saved = [], inputs, outputs }) => {

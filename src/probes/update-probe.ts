@@ -154,6 +154,8 @@ export class UpdateProbe implements Probe {
   readonly #variables: ReadonlySet<string> | undefined;
   readonly #signals = new SignalAverages();
   #pending: PendingStep[] = [];
+  /** Ends when all reads that were asked for have ended. */
+  #reads: Promise<unknown> = Promise.resolve();
   #label: string | undefined;
 
   constructor(options: UpdateProbeOptions = {}) {
@@ -190,14 +192,27 @@ export class UpdateProbe implements Probe {
   }
 
   /**
-   * Gives the readings since the last call, and forgets them.
+   * Gives the readings since the last call, and forgets them. Reads that are asked for at once are
+   * done in turn: each reading comes once, in order.
    *
    * @returns One reading for each step that was read, oldest first.
    * @throws {Error} if the device that holds the numbers is lost.
    */
-  async read(): Promise<ProbeReading[]> {
+  read(): Promise<ProbeReading[]> {
     const pending = this.#pending;
     this.#pending = [];
+    // The running averages take the steps in their order.
+    const found = this.#reads.then(() => this.#readAll(pending));
+    this.#reads = found.catch(() => undefined);
+    return found;
+  }
+
+  /** Frees what was not read. */
+  dispose(): void {
+    this.#pending.splice(0).forEach(disposeReadings);
+  }
+
+  async #readAll(pending: readonly PendingStep[]): Promise<ProbeReading[]> {
     const found: ProbeReading[] = [];
     try {
       for (const step of pending) found.push(await this.#read(step));
@@ -205,11 +220,6 @@ export class UpdateProbe implements Probe {
       pending.forEach(disposeReadings);
     }
     return found;
-  }
-
-  /** Frees what was not read. */
-  dispose(): void {
-    this.#pending.splice(0).forEach(disposeReadings);
   }
 
   async #read({ step, variables, readings }: PendingStep): Promise<ProbeReading> {

@@ -95,6 +95,23 @@ export const makers: Makers = {
   },
 };
 
+/** Makes a schedule of a user's own kind from its whole spec. */
+export type ScheduleMaker = (spec: AnySpec) => (step: number) => number;
+
+/** What makes the schedules of users, by kind. */
+const registered = new Map<string, ScheduleMaker>();
+
+/** Lets `scheduleFrom` make a user's own kind of schedule. */
+export const registerSchedule = (kind: string, maker: ScheduleMaker): void => {
+  registered.set(kind, maker);
+};
+
+function ownSchedule(spec: AnySpec, maker: ScheduleMaker): Schedule {
+  const made: unknown = maker(spec);
+  check(typeof made === 'function', label, spec.kind, 'be made into a schedule', made);
+  return made as Schedule;
+}
+
 /** A spec inside another: which kinds there are is checked when the schedule is made. */
 function innerSchedule(spec: AnySpec): Schedule {
   return scheduleFrom(spec as ScheduleSpec);
@@ -108,7 +125,8 @@ function innerSchedule(spec: AnySpec): Schedule {
  * be left out.
  * @returns The schedule.
  * @throws {Error} if the kind is unknown (it names the known ones) or an option of that kind is
- * unknown, missing or out of range.
+ * unknown, missing or out of range. Kinds of your own are known after `registerOptimizers({
+ * schedules })`.
  * @example
  * import { scheduleFrom, wsd } from 'tfjs-warmup/schedules';
  *
@@ -119,7 +137,9 @@ function innerSchedule(spec: AnySpec): Schedule {
 export function scheduleFrom(spec: ScheduleSpec): Schedule {
   check(typeof spec === 'object' && spec !== null, label, 'spec', 'be an object with a kind', spec);
   const { kind, ...options } = spec;
-  const kinds = Object.keys(makers);
+  const maker = registered.get(kind);
+  if (maker) return ownSchedule(spec, maker);
+  const kinds = [...Object.keys(makers), ...registered.keys()];
   check(kinds.includes(kind), label, 'kind', `be one of ${kinds.join(', ')}`, kind);
   return (makers[kind] as (options: object) => Schedule)(options);
 }
