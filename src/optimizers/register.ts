@@ -1,5 +1,6 @@
 import { serialization } from '@tensorflow/tfjs-core';
 import type { Rule } from '../compiler/rule.js';
+import { parseOptions } from '../schema.js';
 import { scheduleFrom, type ScheduleSpec } from '../schedules/spec.js';
 import { AdamW } from './adamw.js';
 import { GIAdam } from './gi-adam.js';
@@ -11,7 +12,7 @@ import { RotationalAdamW } from './rotational-adamw.js';
 import { RotationalLion } from './rotational-lion.js';
 import { RotationalSGDM } from './rotational-sgdm.js';
 import { isRRCSpec, rrcFrom } from './make-rrc.js';
-import { registerRule, RuleOptimizer } from './rule-optimizer.js';
+import { isRule, registerRule, RuleOptimizer } from './rule-optimizer.js';
 import { setReviver } from './config.js';
 import { SGDMomentum } from './sgd-momentum.js';
 
@@ -30,6 +31,14 @@ export const optimizers = [
   RuleOptimizer,
 ] as const;
 
+const schema = {
+  rules: {
+    default: [],
+    allowed: 'be a list of rules, each of which defineRule gave',
+    accepts: (rules: unknown) => Array.isArray(rules) && rules.every(isRule),
+  },
+};
+
 /**
  * Makes all optimizers known to `tf.loadLayersModel`, with the schedules, corrections and rules
  * that were saved in them.
@@ -37,6 +46,7 @@ export const optimizers = [
  * Call it once before loading; training and saving do not need it.
  *
  * @param options - `rules`: rules of your own that saved models use.
+ * @throws {Error} if an option is unknown or `rules` is no list of rules, before anything is known.
  * @example
  * import { AdamW, registerOptimizers } from 'tfjs-warmup/optimizers';
  * import { linearWarmup } from 'tfjs-warmup/schedules';
@@ -47,9 +57,8 @@ export const optimizers = [
  * registerOptimizers();
  * AdamW.fromConfig<AdamW>(AdamW, config).currentLearningRate; // 0.25
  */
-export function registerOptimizers({
-  rules = [],
-}: { readonly rules?: readonly Rule[] } = {}): void {
+export function registerOptimizers(options: { readonly rules?: readonly Rule[] } = {}): void {
+  const { rules } = parseOptions('registerOptimizers', schema, options) as { rules: Rule[] };
   for (const optimizer of optimizers)
     serialization.registerClass(
       optimizer as unknown as serialization.SerializableConstructor<serialization.Serializable>,
