@@ -207,11 +207,29 @@ export function defineRule<
   >;
 }
 
+const isObject = (value: unknown): boolean =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Throws for a part that is given and of another type than it must be. */
+function checkTypes(label: string, options: Readonly<Record<string, unknown>>): void {
+  const { random = [] } = options;
+  for (const part of ['slots', 'roles', 'hyperparameters']) {
+    const value = options[part];
+    check(value === undefined || isObject(value), label, part, 'be an object', value);
+  }
+  for (const part of ['host', 'prepare', 'initial']) {
+    const value = options[part];
+    check(value === undefined || typeof value === 'function', label, part, 'be a function', value);
+  }
+  check(Array.isArray(random), label, 'random', 'be a list of slots', random);
+}
+
 function checkOptions(options: RuleOptions): void {
   checkNames('defineRule', options, optionNames);
   const { name, slots = {}, decoupled = false, random = [], update } = options;
   check(isName(name), 'defineRule', 'name', 'be letters and digits', name);
   const label = `rule ${name}`;
+  checkTypes(label, options);
   checkSlots(label, slots);
   checkRoles(label, options);
   check(typeof decoupled === 'boolean', label, 'decoupled', 'be true or false', decoupled);

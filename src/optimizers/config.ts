@@ -1,6 +1,6 @@
 /** Options as plain JSON, for `getConfig`, and back, for `fromConfig`. */
 import type { serialization } from '@tensorflow/tfjs-core';
-import { show } from '../check.js';
+import { check, show } from '../check.js';
 import { mapValues } from '../map-values.js';
 import { defaultEpsilon } from '../rules/adamw.js';
 import { groupsFromConfig, groupsToConfig } from './groups.js';
@@ -58,17 +58,27 @@ export function optionsToConfig(label: string, options: Options): serialization.
   } as unknown as serialization.ConfigDict;
 }
 
+/** Throws unless a config is an object. */
+export function checkConfig(
+  label: string,
+  config: unknown,
+): asserts config is serialization.ConfigDict {
+  const isObject = typeof config === 'object' && config !== null;
+  check(isObject, label, 'the config', 'be an object, as getConfig gives it', config);
+}
+
 /** Options of an optimizer from plain JSON. */
 export function optionsFromConfig(
   label: string,
   config: serialization.ConfigDict,
 ): Record<string, unknown> {
+  checkConfig(label, config);
   // tfjs-layers adds customObjects to every config that it loads.
   const { groups = [], customObjects: _, ...rest } = config;
   // The default is the one of the backend that loads it.
   if (rest.epsilon === defaultEpsilon) delete rest.epsilon;
   return {
     ...fromConfig(label, rest),
-    groups: groupsFromConfig(groups as unknown as ReturnType<typeof groupsToConfig>),
+    groups: groupsFromConfig(label, groups),
   };
 }

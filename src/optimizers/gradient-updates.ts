@@ -1,14 +1,9 @@
 /** From the gradients that a step is given to checked updates and to jobs of the executor. */
-import {
-  engine,
-  util,
-  type NamedTensorMap,
-  type Tensor,
-  type Variable,
-} from '@tensorflow/tfjs-core';
+import { engine, Tensor, util, type NamedTensorMap, type Variable } from '@tensorflow/tfjs-core';
 import { show } from '../check.js';
 import { hostScalars } from '../compiler/rule.js';
 import type { Job } from '../executors/executor.js';
+import { kindOf } from '../kind-of.js';
 import type { VariableSettings } from './groups.js';
 import type { VariableState } from './variable-state.js';
 
@@ -16,6 +11,9 @@ export type NamedGradient = { readonly name: string; readonly tensor?: Tensor | 
 
 /** As `applyGradients` takes them; what is null or undefined is left out. */
 export type Gradients = NamedTensorMap | readonly (NamedGradient | null | undefined)[];
+
+/** The names of a step's variables. */
+export type NameSet = { has(name: string): boolean };
 
 /** A variable that a step names, with or without a gradient. */
 export type StepVariable = {
@@ -31,33 +29,30 @@ export const hasGradient = (stepVariable: StepVariable): stepVariable is Gradien
   !!stepVariable.gradient;
 
 /**
- * The variables that gradients name. One without a gradient may have been disposed; then it is left
- * out.
+ * The variables that gradients name. Left out are those without a gradient that have been disposed
+ * or hold no float32 numbers, as a counter of steps does.
  */
 export function stepVariablesOf(
   label: string,
   gradients: Gradients,
-  stateOf: (variable: Variable) => VariableState,
+  stateOf: (variable: Variable, names: NameSet) => VariableState,
 ): StepVariable[] {
-  return [...gradientsByName(label, gradients)]
-    .filter(([name, gradient]) => gradient || engine().registeredVariables[name])
+  const found = gradientsByName(label, gradients);
+  return [...found]
+    .filter(([name, gradient]) => gradient || registeredVariable(name)?.dtype === 'float32')
     .map(([name, gradient]) => {
       const variable = variableNamed(label, name);
-      return { variable, state: stateOf(variable), gradient };
+      return { variable, state: stateOf(variable, found), gradient };
     });
 }
 
 /** The gradients by name; undefined for variables that are named without one. */
 function gradientsByName(label: string, gradients: Gradients): Map<string, Tensor | undefined> {
-  const list = Array.isArray(gradients)
-    ? (gradients as Exclude<Gradients, NamedTensorMap>)
-    : Object.entries(gradients as NamedTensorMap).map(([name, tensor]) => ({ name, tensor }));
   const found = new Map<string, Tensor | undefined>();
-  for (const item of list) {
-    if (!item) continue;
-    const { name, tensor } = item;
+  for (const { name, tensor } of namedGradients(label, gradients)) {
     const known = found.get(name);
-    if (known && tensor)
+    // What is shared by two layers is named twice, with one and the same gradient.
+    if (known && tensor && known !== tensor)
       throw new Error(
         `${label}: variable ${show(name)} has two gradients in one step; add them up`,
       );
@@ -66,8 +61,51 @@ function gradientsByName(label: string, gradients: Gradients): Map<string, Tenso
   return found;
 }
 
+/** The gradients as a list; throws for what is in neither of the two forms. */
+function namedGradients(label: string, gradients: unknown): NamedGradient[] {
+  if (!Array.isArray(gradients) && !isPlainObject(gradients)) throwForm(label, kindOf(gradients));
+  const list: unknown[] = Array.isArray(gradients)
+    ? // As tfjs has it, null and undefined mean no gradient, here and below; nothing else does.
+      (gradients as readonly unknown[]).filter(isGiven)
+    : Object.entries(gradients).map(([name, tensor]) => ({ name, tensor: tensor as unknown }));
+  for (const item of list) {
+    if (!isNamedGradient(item)) throwForm(label, kindOf(item));
+    const { name, tensor } = item;
+    if (isGiven(tensor) && !((tensor as unknown) instanceof Tensor))
+      throwForm(label, `${kindOf(tensor)} as the gradient of ${show(name)}`);
+  }
+  return list as NamedGradient[];
+}
+
+const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
+
+/** True of objects as `{}` makes them, of any realm: not of a Map, a tensor or an array. */
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value) as unknown;
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+/** True of an object with a name and at most a tensor; what else it has, nobody would look at. */
+const isNamedGradient = (item: unknown): item is NamedGradient =>
+  isPlainObject(item) &&
+  typeof (item as NamedGradient).name === 'string' &&
+  Object.keys(item).every((key) => key === 'name' || key === 'tensor');
+
+function throwForm(label: string, found: string): never {
+  throw new Error(
+    `${label}: gradients must be { name: tensor } or [{ name, tensor }], got ${found}`,
+  );
+}
+
+/** The variable of a name; names such as 'constructor' are names like others. */
+const registeredVariable = (name: string): Variable | undefined => {
+  const { registeredVariables } = engine();
+  return Object.hasOwn(registeredVariables, name) ? registeredVariables[name] : undefined;
+};
+
 export function variableNamed(label: string, name: string): Variable {
-  const variable = engine().registeredVariables[name];
+  const variable = registeredVariable(name);
   if (!variable)
     throw new Error(
       `${label}: there is no variable named ${show(name)}; it may have been disposed`,
@@ -98,6 +136,11 @@ export function checkUpdate(
   { variable, gradient, state: { settings } }: GradientUpdate,
   decayRate: number,
 ): void {
+  if (!variable.trainable)
+    throw new Error(
+      `${label}: variable ${show(settings.name)} is frozen (its trainable is false), ` +
+        'got a gradient for it',
+    );
   checkTensor(label, 'variable', settings, variable);
   checkTensor(label, 'the gradient of', settings, gradient);
   const decay = decayRate * settings.learningRateScale * settings.weightDecay;
@@ -108,16 +151,16 @@ export function checkUpdate(
     );
 }
 
-/** What the executor has to do for an update. */
+/** What the executor has to do for an update; the variable's group scales the rates. */
 export function toJob(
   { variable, gradient, state }: GradientUpdate,
-  learningRate: number,
+  rates: Readonly<Record<string, number>>,
   stepValues: Readonly<Record<string, number>>,
   probed = false,
 ): Job {
   const { settings, rule, plans, layout, slots, count, hostValues } = state;
   Object.assign(hostValues, stepValues);
-  hostValues.learningRate = learningRate * settings.learningRateScale;
+  for (const name in rates) hostValues[name] = rates[name] * settings.learningRateScale;
   hostValues.count = count;
   return {
     variable,

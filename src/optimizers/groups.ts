@@ -1,16 +1,17 @@
 /** Parameter groups: which variables get settings of their own. */
-import { show } from '../check.js';
+import { check, show } from '../check.js';
+import { checkMatched, listsMatching } from '../name-matcher.js';
 import { flag, float32Within, parseOptions, type Schema } from '../schema.js';
 
 /** Settings of their own for some variables. What is left out is as for all others. */
 export type Group = {
   /**
-   * A variable name, in which `*` stands for any text, or a list of such. The `_1` that tfjs
-   * appends to a name is ignored.
+   * A variable name, in which `*` stands for any text, or a list of such. An exact name wins: the
+   * name without the `_1` that tfjs appends to it counts only where no variable has it.
    */
   readonly match: string | readonly string[];
   /**
-   * Multiplies the learning rate, in [0, Infinity).
+   * Multiplies the learning rate, and a given `rotation`; in [0, Infinity), 0 to freeze.
    * @defaultValue 1
    */
   readonly learningRateScale?: number;
@@ -67,20 +68,15 @@ const schema: Schema = {
   rotational: /* @__PURE__ */ flag(),
 };
 
+const placeOf = (label: string, index: number): string => `${label}: groups[${index}]`;
+
 /** Copies of groups, without what is undefined; throws for what is not allowed. */
 export const parseGroups = (label: string, groups: readonly Group[]): Group[] =>
-  groups.map((group, i) => parseOptions(`${label}: groups[${i}]`, schema, group) as Group);
-
-/** A name without what tfjs appends to make it unique. */
-export const baseName = (name: string): string => name.replace(/_\d+$/, '');
+  // Not `map`, which would pass over holes.
+  Array.from(groups, (group, i) => parseOptions(placeOf(label, i), schema, group) as Group);
 
 /** The names and patterns of a group. */
 const patternsOf = ({ match }: Group): readonly string[] => [match].flat();
-
-function matches(pattern: string, name: string): boolean {
-  const expression = new RegExp(`^${pattern.replace(/[^\w*]/g, '\\$&').replaceAll('*', '.*')}$`);
-  return expression.test(name) || expression.test(baseName(name));
-}
 
 /**
  * The neuron axis where no group gives one: the output features, by the conventions of tfjs-layers.
@@ -92,15 +88,17 @@ function defaultNeuronAxis(name: string, rank: number): number | readonly number
   return Math.max(0, rank - 1);
 }
 
-/** The settings of a variable; decay applies from rank 2 on unless its group says otherwise. */
+/**
+ * The settings of a variable; decay applies from rank 2 on unless its group says otherwise.
+ * `isVariable` is true of the names of all variables that are trained along with it.
+ */
 export function settingsOf(
   label: string,
   { groups, weightDecay }: { readonly groups: readonly Group[]; readonly weightDecay: number },
   { name, shape }: { readonly name: string; readonly shape: readonly number[] },
+  isVariable: (name: string) => boolean,
 ): VariableSettings {
-  const found = groups.filter((group) =>
-    patternsOf(group).some((pattern) => matches(pattern, name)),
-  );
+  const found = listsMatching(groups, patternsOf, name, isVariable);
   if (found.length > 1) {
     const patterns = found.map(({ match }) => show(match)).join(' and ');
     throw new Error(
@@ -126,20 +124,21 @@ export function checkGroupsUsed(
   groups: readonly Group[],
   names: readonly string[],
 ): void {
-  for (const pattern of groups.flatMap(patternsOf)) {
-    if (!names.some((name) => matches(pattern, name))) {
-      throw new Error(
-        `${label}: the group ${show(pattern)} matches no variable; ` +
-          `there are ${names.map(show).join(', ')}`,
-      );
-    }
-  }
+  checkMatched(`${label}: the group`, groups.flatMap(patternsOf), names);
 }
 
 /** Groups as plain JSON: tfjs rewrites every string of a loaded model but the values of `name`. */
 export const groupsToConfig = (groups: readonly Group[]) =>
   groups.map((group) => ({ ...group, match: patternsOf(group).map((name) => ({ name })) }));
 
-/** Groups from plain JSON. */
-export const groupsFromConfig = (config: ReturnType<typeof groupsToConfig>): Group[] =>
-  config.map((group) => ({ ...group, match: group.match.map(({ name }) => name) }));
+/** Groups from plain JSON; what is no list of groups is left for {@link parseGroups} to refuse. */
+export function groupsFromConfig(label: string, config: unknown): unknown {
+  if (!Array.isArray(config)) return config;
+  return Array.from(config as readonly (Partial<Group> | null | undefined)[], (group, i) => {
+    const match: unknown = group?.match;
+    const isList = Array.isArray(match) && match.every((named) => typeof named?.name === 'string');
+    const allowed = 'be a list of { name }, as getConfig writes it';
+    check(isList, placeOf(label, i), 'match', allowed, match);
+    return { ...group, match: (match as { name: string }[]).map(({ name }) => name) };
+  });
+}

@@ -12,7 +12,9 @@ import { flag, oneOf } from '../schema.js';
 /** Options of {@link LionAR}. */
 export type LionAROptions = LionAOptions & {
   /**
-   * Radians a step, a number in [0, Infinity) or a schedule.
+   * Radians a step, a number in [0, Infinity) or a schedule. It takes the place of the learning
+   * rate for what rotates: a group's `learningRateScale` multiplies it, `learningRate` does not
+   * enter.
    * @defaultValue derived from learningRate and weightDecay
    */
   readonly rotation?: LearningRate;
@@ -89,12 +91,9 @@ export class LionAR extends FusedOptimizer {
           zeroMean: flag(false),
           perNeuron: flag(true),
         },
-        stepValues: (complete: LionAROptions, step, label) => ({
-          ...correctionStepValues(complete, step),
-          ...(complete.rotation !== undefined && {
-            rotation: rateAt(label, 'rotation', complete.rotation, step),
-          }),
-        }),
+        stepValues: correctionStepValues,
+        rates: ({ rotation }: LionAROptions, step, label): Record<string, number> =>
+          rotation === undefined ? {} : { rotation: rateAt(label, 'rotation', rotation, step) },
         rule: (complete: Options & LionARForm) => lionA(complete),
         rotation(complete: Options & LionARForm, label) {
           const { rotation } = complete;

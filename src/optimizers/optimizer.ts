@@ -9,6 +9,7 @@ import {
 } from '@tensorflow/tfjs-core';
 import { check } from '../check.js';
 import type { ExecutorName } from '../executors/executor.js';
+import { checkedLoss, checkVariables } from './arguments.js';
 import { optionsFromConfig, optionsToConfig } from './config.js';
 import { variableNamed, type Gradients } from './gradient-updates.js';
 import { rate, rateAt, type LearningRate } from './learning-rate.js';
@@ -121,10 +122,13 @@ export abstract class FusedOptimizer extends Optimizer {
    * Readies variables for their first forward pass. `minimize` and `model.fit` do this by
    * themselves; a hand-made loop calls it once before its first gradient.
    *
-   * @param variables - all that will be trained, float32.
-   * @throws {Error} if a variable or a group does not fit, before anything changes.
+   * @param variables - all that will be trained, float32. Frozen ones (`trainable` false) are left as
+   * they are. Those of a model are `model.trainableWeights.map((weight) => weight.read())`.
+   * @throws {Error} if something is no variable, or a variable or a group does not fit, before
+   * anything changes.
    */
   prepare(variables: readonly Variable[]): void {
+    checkVariables(this.#label, 'variables', variables);
     this.#requireTraining().prepare(variables);
   }
 
@@ -138,6 +142,7 @@ export abstract class FusedOptimizer extends Optimizer {
    * @throws {Error} if the optimizer was disposed.
    */
   readState(variable: Variable): StateSnapshot | undefined {
+    checkVariables(this.#label, 'variables', [variable]);
     return this.#requireTraining().snapshots(variable.name)[0];
   }
 
@@ -146,17 +151,21 @@ export abstract class FusedOptimizer extends Optimizer {
     varList?: Variable[],
   ): { value: Scalar; grads: NamedTensorMap } {
     const training = this.#requireTraining();
-    if (varList) {
-      training.prepare(varList);
-      return super.computeGradients(f, varList);
+    const loss = checkedLoss(this.#label, f);
+    // tfjs takes null for no list.
+    if (varList !== undefined && varList !== null) {
+      checkVariables(this.#label, 'varList', varList);
+      // tfjs computes no gradients for whole numbers and booleans: they are passed over.
+      training.prepare(varList.filter(({ dtype }) => dtype === 'float32'));
+      return super.computeGradients(loss, varList);
     }
-    const result = super.computeGradients(f);
+    const result = super.computeGradients(loss);
     // Without a list, only running the loss shows which variables it reads.
     const variables = Object.keys(result.grads).map((name) => variableNamed(this.#label, name));
     if (!training.prepare(variables)) return result;
     // Their preparation has changed the weights, and with them the loss.
     dispose(result);
-    return super.computeGradients(f);
+    return super.computeGradients(loss);
   }
 
   override applyGradients(gradients: Gradients): void {

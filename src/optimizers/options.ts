@@ -48,7 +48,8 @@ export type Options = CommonOptions &
 /** Turning weight vectors by chosen angles: by which rule, and which variables. */
 export type Rotation = {
   readonly rule: Rule;
-  readonly applies: (settings: VariableSettings, layout: Layout) => boolean;
+  /** Why a variable does not rotate; undefined if it does. */
+  readonly obstacle: (settings: VariableSettings, layout: Layout) => string | undefined;
 };
 
 /** What sets one optimizer apart. */
@@ -73,9 +74,20 @@ export type Definition = {
     step: number,
     label: string,
   ): Readonly<Record<string, number>> | undefined;
+  /**
+   * Host values of a step that a group's `learningRateScale` multiplies, as it does the learning
+   * rate.
+   */
+  rates?(options: Options, step: number, label: string): Readonly<Record<string, number>>;
   /** Throws if the optimizer can do nothing for the variables of its first step. */
   checkFirst?(
-    variables: readonly { readonly name: string; readonly rule: Rule }[],
+    variables: readonly {
+      readonly name: string;
+      readonly settings: VariableSettings;
+      readonly rule: Rule;
+      /** Why it does not rotate. */
+      readonly obstacle?: string | undefined;
+    }[],
     label: string,
   ): void;
 };

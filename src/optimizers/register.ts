@@ -1,6 +1,7 @@
 import { serialization } from '@tensorflow/tfjs-core';
 import { check } from '../check.js';
 import type { Rule } from '../compiler/rule.js';
+import { parseOptions } from '../schema.js';
 import {
   makers,
   registerSchedule,
@@ -18,7 +19,7 @@ import { RotationalAdamW } from './rotational-adamw.js';
 import { RotationalLion } from './rotational-lion.js';
 import { RotationalSGDM } from './rotational-sgdm.js';
 import { isRRCSpec, rrcFrom } from './make-rrc.js';
-import { registerRule, RuleOptimizer } from './rule-optimizer.js';
+import { isRule, registerRule, RuleOptimizer } from './rule-optimizer.js';
 import { setReviver } from './config.js';
 import { SGDMomentum } from './sgd-momentum.js';
 
@@ -78,6 +79,25 @@ function checkSchedule(kind: string, maker: unknown): void {
   );
 }
 
+const schema = {
+  rules: {
+    default: [],
+    allowed: 'be a list of rules, each of which defineRule gave',
+    accepts: (rules: unknown) => Array.isArray(rules) && rules.every(isRule),
+  },
+  schedules: {
+    default: {},
+    allowed: 'be an object of functions by kind',
+    accepts: (schedules: unknown) => typeof schedules === 'object' && schedules !== null,
+  },
+  serialization: {
+    default: serialization,
+    allowed: 'be the tf.serialization of a tfjs',
+    accepts: (registry: unknown) =>
+      typeof (registry as ClassRegistry | null)?.registerClass === 'function',
+  },
+};
+
 /**
  * Makes all optimizers known to `tf.loadLayersModel`, with the schedules, corrections and rules
  * that were saved in them.
@@ -87,7 +107,8 @@ function checkSchedule(kind: string, maker: unknown): void {
  * loads: `registerOptimizers({ serialization: tf.serialization })`.
  *
  * @param options - See {@link RegisterOptimizersOptions}.
- * @throws {Error} if a schedule or the registry is not one, before anything is registered.
+ * @throws {Error} if an option is unknown, or a rule, a schedule or the registry is not one, before
+ * anything is registered.
  * @example
  * import { AdamW, registerOptimizers } from 'tfjs-warmup/optimizers';
  * import { linearWarmup } from 'tfjs-warmup/schedules';
@@ -105,19 +126,10 @@ function checkSchedule(kind: string, maker: unknown): void {
  * const saved = new AdamW({ learningRate: halving({ every: 10 }) }).getConfig();
  * AdamW.fromConfig<AdamW>(AdamW, saved).learningRate(10); // 0.5
  */
-export function registerOptimizers({
-  rules = [],
-  schedules = {},
-  serialization: registry = serialization,
-}: RegisterOptimizersOptions = {}): void {
+export function registerOptimizers(options: RegisterOptimizersOptions = {}): void {
+  const parsed = parseOptions(label, schema, options) as Required<RegisterOptimizersOptions>;
+  const { rules, schedules, serialization: registry } = parsed;
   for (const [kind, maker] of Object.entries(schedules)) checkSchedule(kind, maker);
-  check(
-    typeof (registry as ClassRegistry | null)?.registerClass === 'function',
-    label,
-    'serialization',
-    'be the tf.serialization of a tfjs',
-    registry,
-  );
 
   for (const optimizer of optimizers)
     registry.registerClass(

@@ -27,7 +27,7 @@ export const rotationBy = (
   { zeroMean, perNeuron, givenRotation = false }: RotationSettings,
 ): Rotation => ({
   rule,
-  applies({ name, shape, weightDecay, rotational }, layout) {
+  obstacle({ name, shape, weightDecay, rotational, learningRateScale }, { fanIn, size }) {
     const hasAngle = weightDecay > 0 || givenRotation;
     check(
       rotational !== true || hasAngle,
@@ -36,18 +36,30 @@ export const rotationBy = (
       'go with a weightDecay above 0 or a rotation, from which the angle comes',
       rotational,
     );
+    // A rotational step puts weights back to their norm, even if it turns by nothing; the plain one
+    // leaves frozen weights as they are.
+    if (learningRateScale === 0) return 'its group has learningRateScale: 0';
+    if (rotational === false) return 'its group has rotational: false';
+    if (rotational === undefined && shape.length < 2) return `its rank is ${shape.length}`;
+    if (!hasAngle) return 'its weightDecay is 0';
+    const elements = perNeuron ? fanIn : size;
+    const needed = zeroMean ? 3 : 2;
+    if (elements >= needed) return undefined;
     return (
-      (rotational ?? (shape.length >= 2 && hasAngle)) &&
-      (perNeuron ? layout.fanIn : layout.size) >= (zeroMean ? 3 : 2)
+      `its ${perNeuron ? 'fan-in' : 'size'} is ${elements}, ` +
+      `and must be at least ${needed}${zeroMean ? ' with zeroMean' : ''}`
     );
   },
 });
 
-/** Throws if none of the variables rotates. */
+/** Throws if there are variables that learn and none of them rotates; says of each why. */
 export const checkSomeRotate: Definition['checkFirst'] = (variables, label) => {
-  if (variables.some(({ rule }) => isRotational(rule))) return;
+  const learn = variables.some(({ settings }) => settings.learningRateScale > 0);
+  if (!learn || variables.some(({ rule }) => isRotational(rule))) return;
+  const reasons = variables.map(({ name, obstacle }) => `${show(name)}: ${obstacle}`);
   throw new Error(
     `${label}: would rotate none of ${variables.map(({ name }) => show(name)).join(', ')}; ` +
-      'it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation)',
+      'it needs variables of rank 2 or more with a weightDecay above 0 (or a rotation). ' +
+      reasons.join('; '),
   );
 };

@@ -3,6 +3,7 @@ import { check, checkNames, show } from '../check.js';
 import { commonHostNames, type Rule } from '../compiler/rule.js';
 import { mapValues } from '../map-values.js';
 import { checkOption, within, type Schema } from '../schema.js';
+import { checkConfig } from './config.js';
 import { FusedOptimizer } from './optimizer.js';
 import { commonSchema, type CommonOptions } from './options.js';
 
@@ -18,6 +19,12 @@ export type RuleOptimizerOptions = CommonOptions & {
 
 /** Rules that saved models may use, by name. */
 const registered = new Map<string, Rule>();
+
+/** True of what `defineRule` gives. */
+export const isRule = (value: unknown): value is Rule => {
+  const { update, slots } = (value ?? {}) as Partial<Rule>;
+  return typeof update === 'function' && typeof slots === 'object';
+};
 
 /** Lets models that were saved with a user's rule find it again by name. */
 export const registerRule = (rule: Rule): void => {
@@ -94,13 +101,7 @@ export class RuleOptimizer extends FusedOptimizer {
       given,
     );
     const { rule, hyperparameters: givenHyperparameters = {}, ...options } = given;
-    check(
-      typeof rule?.update === 'function' && typeof rule.slots === 'object',
-      'RuleOptimizer',
-      'rule',
-      'be what defineRule gave',
-      rule,
-    );
+    check(isRule(rule), 'RuleOptimizer', 'rule', 'be what defineRule gave', rule);
     const label = `RuleOptimizer ${rule.name}`;
     check(
       givenHyperparameters !== null && typeof givenHyperparameters === 'object',
@@ -138,20 +139,23 @@ export class RuleOptimizer extends FusedOptimizer {
     cls: serialization.SerializableConstructor<T>,
     config: serialization.ConfigDict,
   ): T {
+    checkConfig('RuleOptimizer', config);
     const rule = registered.get(config.rule as string);
     if (!rule)
       throw new Error(
-        `RuleOptimizer: the saved rule '${config.rule as string}' is not known here; ` +
+        `RuleOptimizer: the saved rule ${show(config.rule)} is not known here; ` +
           'call registerOptimizers({ rules: [rule] }) before loading',
       );
     const { hyperparameters: saved } = config;
-    checkNames('RuleOptimizer', saved, Object.keys(saved as object));
-    // A default that was saved is the rule's own again.
-    const hyperparameters = Object.fromEntries(
-      Object.entries(saved as serialization.ConfigDict).filter(
-        ([name, value]) => value !== rule.hyperparameters[name]?.default,
-      ),
-    );
+    // A default that was saved is the rule's own again. What is no object the constructor refuses.
+    const isObject = typeof saved === 'object' && saved !== null;
+    const hyperparameters = isObject
+      ? Object.fromEntries(
+          Object.entries(saved as serialization.ConfigDict).filter(
+            ([name, value]) => value !== rule.hyperparameters[name]?.default,
+          ),
+        )
+      : saved;
     const options = { ...config, rule, hyperparameters };
     return super.fromConfig(cls, options as unknown as serialization.ConfigDict);
   }

@@ -6,7 +6,7 @@ import { scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { check, checkCount, show } from '../check.js';
 import { getOrMake } from '../get-or-make.js';
 import { mapValues } from '../map-values.js';
-import { baseName } from './groups.js';
+import { baseName } from '../name-matcher.js';
 import type { VariableState } from './variable-state.js';
 
 /** tfjs-core does not export this type. */

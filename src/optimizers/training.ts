@@ -18,6 +18,7 @@ import {
   stepVariablesOf,
   toJob,
   type Gradients,
+  type NameSet,
   type StepVariable,
 } from './gradient-updates.js';
 import { checkGroupsUsed } from './groups.js';
@@ -36,7 +37,7 @@ export class Training {
   readonly #definition: Definition;
   readonly #options: Options;
   readonly #isEpsilonGiven: boolean;
-  readonly #newState: (variable: Variable) => VariableState;
+  readonly #newState: ReturnType<typeof stateFactory>;
   /** Scales all gradients of a step; undefined without clipNorm. */
   readonly #clipping: StepWide | undefined;
   /** By variable name, in the order of first appearance. */
@@ -77,17 +78,21 @@ export class Training {
     return this.#executor;
   }
 
-  /** Readies variables for their first forward pass; true if this has changed a weight. */
+  /**
+   * Readies variables for their first forward pass; true if this has changed a weight. Frozen ones
+   * are left as they are.
+   */
   prepare(variables: readonly Variable[]): boolean {
-    const stepVariables = [...new Set(variables)].map((variable) => ({
-      variable,
-      state: this.#stateOf(variable),
-    }));
+    const names = new Set(variables.map(({ name }) => name));
+    const stepVariables = [...new Set(variables)]
+      .filter(({ trainable, dtype }) => trainable || dtype === 'float32')
+      .map((variable) => ({ variable, state: this.#stateOf(variable, names) }));
     for (const { variable, state } of stepVariables)
       checkTensor(this.#label, 'variable', state.settings, variable);
     const executor = this.executor();
-    this.#addVariables(executor, stepVariables, stepVariables);
-    return runPreparations(executor, stepVariables);
+    const trainable = stepVariables.filter(({ variable }) => variable.trainable);
+    this.#addVariables(executor, stepVariables, trainable);
+    return runPreparations(executor, trainable);
   }
 
   /** One step. Throws for gradients and variables that do not fit before anything changes. */
@@ -98,8 +103,12 @@ export class Training {
       ...(epsilon !== undefined && { epsilon }),
       step,
     };
-    const stepVariables = stepVariablesOf(this.#label, gradients, (variable) =>
-      this.#stateOf(variable),
+    const rates = {
+      ...this.#definition.rates?.(this.#options, step, this.#label),
+      learningRate,
+    };
+    const stepVariables = stepVariablesOf(this.#label, gradients, (variable, names) =>
+      this.#stateOf(variable, names),
     );
     const updates = stepVariables.filter(hasGradient);
     for (const update of updates)
@@ -108,7 +117,7 @@ export class Training {
     this.#addVariables(executor, stepVariables, updates);
     const { probe } = this.#options;
     const jobs = updates.map((update) =>
-      toJob(update, learningRate, stepValues, probe?.shouldRead(step, update.state.name)),
+      toJob(update, rates, stepValues, probe?.shouldRead(step, update.state.name)),
     );
 
     runPreparations(executor, updates);
@@ -151,8 +160,12 @@ export class Training {
     this.#executor = undefined;
   }
 
-  #stateOf(variable: Variable): VariableState {
-    return this.#states.get(variable.name) ?? this.#newState(variable);
+  /** The state of a variable, a new one if need be; `names` are those that it comes along with. */
+  #stateOf(variable: Variable, names: NameSet): VariableState {
+    return (
+      this.#states.get(variable.name) ??
+      this.#newState(variable, (name) => names.has(name) || this.#states.has(name))
+    );
   }
 
   /**
@@ -168,10 +181,17 @@ export class Training {
     if (newVariables.length === 0) return;
     const states = newVariables.map(({ state }) => state);
     const first = this.#states.size === 0;
+    const registered = Object.keys(engine().registeredVariables);
     if (first) {
-      checkGroupsUsed(this.#label, this.#options.groups, Object.keys(engine().registeredVariables));
-      this.#definition.checkFirst?.(states, this.#label);
+      checkGroupsUsed(this.#label, this.#options.groups, registered);
+      const trainable = newVariables.filter(({ variable }) => variable.trainable);
+      this.#definition.checkFirst?.(
+        trainable.map(({ state }) => state),
+        this.#label,
+      );
     }
+    const all = [...states, ...this.states()].map(({ name }) => name);
+    this.#options.probe?.select?.(all, registered);
     const matches = matchStates(this.#label, [...this.#saved], states, first);
     for (const stepVariable of newVariables) {
       const { state } = stepVariable;

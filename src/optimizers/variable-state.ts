@@ -25,6 +25,8 @@ export type VariableState = {
   readonly name: string;
   readonly settings: VariableSettings;
   readonly rule: Rule;
+  /** Why a rotational optimizer does not rotate it. */
+  readonly obstacle: string | undefined;
   readonly plans: Plans;
   readonly layout: Layout;
   /** The shapes of the slots. */
@@ -66,23 +68,25 @@ export function stateFactory(
   label: string,
   definition: Definition,
   options: Options,
-): (variable: Variable) => VariableState {
+): (variable: Variable, isVariable: (name: string) => boolean) => VariableState {
   const plainRule = definition.rule(options);
   const rotation = definition.rotation?.(options, label);
   // NaN for what is no number, such as a name: hosts do not ask for these.
   const hyperparameters = mapValues(definition.hyperparameters, (_, name) => Number(options[name]));
   const plansOfRules = new Map<Rule, Plans>();
-  return (variable) => {
+  return (variable, isVariable) => {
     const { name, shape } = variable;
-    const settings = settingsOf(label, options, variable);
+    const settings = settingsOf(label, options, variable, isVariable);
     const layout = layoutOf(`${label}: variable ${show(name)}`, shape, settings.neuronAxis);
-    const rule = rotation?.applies(settings, layout) ? rotation.rule : plainRule;
+    const obstacle = rotation?.obstacle(settings, layout);
+    const rule = rotation && obstacle === undefined ? rotation.rule : plainRule;
     const plans = getOrMake(plansOfRules, rule, () => compile(rule, options));
     const { size, neurons, fanIn } = layout;
     return {
       name,
       settings,
       rule,
+      obstacle,
       plans,
       layout,
       shapes: mapValues(rule.slots, (domain) => slotShape(domain, shape, layout)),

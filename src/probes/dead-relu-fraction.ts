@@ -13,7 +13,7 @@ import {
   tidy,
 } from '@tensorflow/tfjs-core';
 import { check, show } from '../check.js';
-import { checkKind } from './kind-of.js';
+import { checkKind } from '../kind-of.js';
 import {
   isLayersModel,
   layersOf,

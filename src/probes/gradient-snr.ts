@@ -3,7 +3,7 @@ import { mul, sub, Tensor, tidy } from '@tensorflow/tfjs-core';
 import { check, checkNumber } from '../check.js';
 import { noiseShare } from '../rules/noise-share.js';
 import { count, parseOptions, required, within, type Option } from '../schema.js';
-import { checkKind, kindOf } from './kind-of.js';
+import { checkKind, kindOf } from '../kind-of.js';
 import { leastNoiseSeen } from './signal-averages.js';
 import { dotProduct } from './sums.js';
 

@@ -1,7 +1,7 @@
 /** A loss as a function of variables, and its gradient. */
 import { engine, tidy, Variable, zerosLike, type Scalar, type Tensor } from '@tensorflow/tfjs-core';
 import { check, show } from '../check.js';
-import { checkKind } from './kind-of.js';
+import { checkKind } from '../kind-of.js';
 import { differentiable, gradients } from './tape.js';
 
 /**

@@ -1,7 +1,7 @@
 /** Weights as the matrix that they multiply with. */
 import { reshape, Tensor, transpose, type Tensor2D } from '@tensorflow/tfjs-core';
 import { check } from '../check.js';
-import { checkKind } from './kind-of.js';
+import { checkKind } from '../kind-of.js';
 
 /** Throws unless `weights` is a tensor of which a matrix can be made. */
 export function checkWeights(label: string, weights: unknown): asserts weights is Tensor {

@@ -1,7 +1,7 @@
 /** Kinds of options that only probes have; the others are in src/schema.ts. */
 import { Tensor } from '@tensorflow/tfjs-core';
 import type { Option } from '../schema.js';
-import { kindOf } from './kind-of.js';
+import { kindOf } from '../kind-of.js';
 
 /** One of these names, by default the first. */
 export const either = (...names: readonly string[]): Option => {

@@ -1,7 +1,7 @@
 /** Sharpness as Adam sees it. */
 import { engine, type Variable } from '@tensorflow/tfjs-core';
 import type { FusedOptimizer } from '../optimizers/optimizer.js';
-import { checkKind } from './kind-of.js';
+import { checkKind } from '../kind-of.js';
 import type { Loss } from './loss.js';
 import { nextPreconditioner } from './second-moment.js';
 import {

@@ -1,6 +1,6 @@
 /** A recorder as a callback of `model.fit`. */
 import { count, flag, parseOptions } from '../schema.js';
-import { kindOf } from './kind-of.js';
+import { kindOf } from '../kind-of.js';
 import type { RecordedNumbers, RecordedReading } from './recorded-run.js';
 
 /** Options of `ProbeRecorder.callback`. */

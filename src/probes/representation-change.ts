@@ -3,7 +3,7 @@ import { clone, dispose, keep, mul, sub, Tensor, tidy, type Variable } from '@te
 import { check, show } from '../check.js';
 import { getOrMake } from '../get-or-make.js';
 import { linear as matrixProduct } from './alignment-ratio.js';
-import { checkKind } from './kind-of.js';
+import { checkKind } from '../kind-of.js';
 import {
   isLayersModel,
   layersOf,

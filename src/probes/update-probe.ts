@@ -8,6 +8,7 @@ import type { Expression } from '../compiler/expression.js';
 import type { UpdateValues } from '../compiler/program.js';
 import type { Reading } from '../executors/executor.js';
 import { getOrMake } from '../get-or-make.js';
+import { checkMatched, listsMatching } from '../name-matcher.js';
 import type { Probe, ProbedVariable } from '../optimizers/probe.js';
 import { count, parseOptions, variableNames, within } from '../schema.js';
 import { metricNames, metrics, sumsFor, type MetricName } from './metrics.js';
@@ -29,7 +30,8 @@ export type UpdateProbeOptions = {
    */
   readonly every?: number;
   /**
-   * Names of the variables to read.
+   * Names of the variables to read, in which `*` stands for any text. An exact name wins: the name
+   * without the `_1` that tfjs appends to it counts only where no variable has it.
    *
    * @defaultValue All variables.
    */
@@ -151,7 +153,8 @@ function parseSettings(options: UpdateProbeOptions): Settings {
  */
 export class UpdateProbe implements Probe {
   readonly #settings: Settings;
-  readonly #variables: ReadonlySet<string> | undefined;
+  /** Names of the variables to read; undefined for all. */
+  #selected: ReadonlySet<string> | undefined;
   readonly #signals = new SignalAverages();
   #pending: PendingStep[] = [];
   /** Ends when all reads that were asked for have ended. */
@@ -161,7 +164,7 @@ export class UpdateProbe implements Probe {
   constructor(options: UpdateProbeOptions = {}) {
     const settings = parseSettings(options);
     this.#settings = { ...settings, metrics: [...settings.metrics] };
-    this.#variables = settings.variables && new Set(settings.variables);
+    this.#selected = settings.variables && new Set(settings.variables);
   }
 
   /** Called by the optimizer that takes the probe. */
@@ -174,9 +177,25 @@ export class UpdateProbe implements Probe {
     this.#label = optimizer;
   }
 
+  /** Called by the optimizer when variables join its training. */
+  select(trained: readonly string[], registered: readonly string[]): void {
+    const { variables } = this.#settings;
+    if (!variables) return;
+    checkMatched(`${label}: variables:`, variables, registered);
+    const names = new Set(trained);
+    const isSelected = (name: string): boolean =>
+      listsMatching(
+        [variables],
+        (list) => list,
+        name,
+        (other) => names.has(other),
+      ).length > 0;
+    this.#selected = new Set(trained.filter(isSelected));
+  }
+
   /** True if a variable is to be read in this step. */
   shouldRead(step: number, variableName: string): boolean {
-    return step % this.#settings.every === 0 && (this.#variables?.has(variableName) ?? true);
+    return step % this.#settings.every === 0 && (this.#selected?.has(variableName) ?? true);
   }
 
   /** The sums that the metrics need, as expressions. */

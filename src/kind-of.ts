@@ -1,6 +1,6 @@
 /** Error messages about tensors and objects. */
 import { Tensor } from '@tensorflow/tfjs-core';
-import { show } from '../check.js';
+import { show } from './check.js';
 
 /**
  * What a value is, for an error message: a tensor would print all its numbers, and an object
@@ -8,7 +8,9 @@ import { show } from '../check.js';
  */
 export function kindOf(value: unknown): string {
   if (value instanceof Tensor) return `a tensor of shape [${value.shape}]`;
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return show(value);
+  if (typeof value !== 'object' || value === null) return show(value);
+  if (Array.isArray(value))
+    return `[${value.map((item: unknown) => (Array.isArray(item) ? 'a list' : kindOf(item)))}]`;
   return `an object of ${value.constructor?.name ?? 'no class'}`;
 }
 
