@@ -7,7 +7,7 @@
 export const show = (value: unknown): string => {
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'function') return 'a function';
-  return Array.isArray(value) ? `[${value.map(show)}]` : String(value);
+  return Array.isArray(value) ? `[${value.map(show)}]` : `${value}`;
 };
 
 /** Throws unless `valid`: "AdamW: beta2 must lie in [0, 1), got 1.2". */

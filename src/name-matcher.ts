@@ -5,41 +5,34 @@ import { show } from './check.js';
 export const baseName = (name: string): string => name.replace(/_\d+$/, '');
 
 /**
- * True if `*` in the pattern can stand for texts that make it the name. Each part between two stars
- * is taken where it first occurs, so that the time grows with the name and not with the ways to
- * divide it.
+ * True if `*` in the pattern can stand for texts that make it the name. The text between two stars
+ * is taken where it first occurs, the last at the end, so that nothing is tried twice.
  */
 export function isMatch(pattern: string, name: string): boolean {
-  const [first, ...parts] = pattern.split('*');
-  const last = parts.pop();
-  if (last === undefined) return name === pattern;
-  if (!name.startsWith(first)) return false;
-  let end = first.length;
-  for (const part of parts) {
-    const start = name.indexOf(part, end);
-    if (start < 0) return false;
+  let end = 0;
+  return pattern.split('*').every((part, i, { length }) => {
+    const isLast = i === length - 1;
+    const start = name.indexOf(part, isLast ? Math.max(end, name.length - part.length) : end);
     end = start + part.length;
-  }
-  return name.length - last.length >= end && name.endsWith(last);
+    return i > 0 ? start >= 0 : start === 0;
+  });
 }
 
-/** True if one of the patterns is the variable's name, or the same without what tfjs appended. */
-const matchesEither = (patterns: readonly string[], name: string, base: string): boolean =>
-  patterns.some((pattern) => isMatch(pattern, name) || isMatch(pattern, base));
+/** True if one of the patterns means a variable by its name or by another name that it goes by. */
+export const matchesEither = (patterns: readonly string[], name: string, other: string): boolean =>
+  patterns.some((pattern) => isMatch(pattern, name) || isMatch(pattern, other));
 
 /**
- * The lists of patterns that mean a variable. An exact name wins: a name without what tfjs appended
- * counts only where no variable has it, and no list gives the variable's own name.
+ * The other name that a variable goes by: without what tfjs appended, where no variable has that
+ * name and no pattern is the variable's exact name; else its own.
  */
-export function listsMatching<T>(
-  lists: readonly T[],
-  patternsOf: (list: T) => readonly string[],
+export function otherName(
+  patterns: readonly string[],
   name: string,
   isVariable: (name: string) => boolean,
-): T[] {
+): string {
   const base = baseName(name);
-  const isExact = isVariable(base) || lists.some((list) => patternsOf(list).includes(name));
-  return lists.filter((list) => matchesEither(patternsOf(list), name, isExact ? name : base));
+  return isVariable(base) || patterns.includes(name) ? name : base;
 }
 
 /** Throws if a pattern matches none of the names; `label` says whose pattern it is. */

@@ -8,27 +8,25 @@ export function checkVariables(
   option: string,
   given: unknown,
 ): asserts given is readonly Variable[] {
-  const fromModel =
-    'tf.Variable; those of a model are model.trainableWeights.map((weight) => weight.read())';
-  checkKind(Array.isArray(given), label, option, `be a list of ${fromModel}`, given);
-  for (const [i, variable] of given.entries())
-    checkKind(
-      variable instanceof Variable,
-      label,
-      `${option}[${i}]`,
-      `be a ${fromModel}`,
-      variable,
-    );
+  const isList = Array.isArray(given);
+  const wrong: unknown = isList ? given.findIndex((item) => !(item instanceof Variable)) : 0;
+  checkKind(
+    wrong === -1,
+    label,
+    option,
+    'be a list of tf.Variable; of a model: model.trainableWeights.map((weight) => weight.read())',
+    isList ? given[wrong as number] : given,
+  );
 }
 
 /** The same loss; throws where it gives no scalar, before any gradient is computed. */
 export function checkedLoss(label: string, loss: () => Scalar): () => Scalar {
-  const allowed = 'be a function that gives a scalar tensor';
-  checkKind(typeof loss === 'function', label, 'the loss', allowed, loss);
+  const checkValue = (valid: boolean, value: unknown): void =>
+    checkKind(valid, label, 'the loss', 'be a function that gives a scalar', value);
+  checkValue(typeof loss === 'function', loss);
   return () => {
-    const value: unknown = loss();
-    const isScalar = value instanceof Tensor && value.rank === 0;
-    checkKind(isScalar, label, 'the loss', 'give a scalar tensor', value);
-    return value as Scalar;
+    const value = loss();
+    checkValue((value as Tensor | undefined)?.rank === 0, value);
+    return value;
   };
 }

@@ -63,8 +63,7 @@ export function checkConfig(
   label: string,
   config: unknown,
 ): asserts config is serialization.ConfigDict {
-  const isObject = typeof config === 'object' && config !== null;
-  check(isObject, label, 'the config', 'be an object, as getConfig gives it', config);
+  check(Object(config) === config, label, 'the config', 'be an object', config);
 }
 
 /** Options of an optimizer from plain JSON. */

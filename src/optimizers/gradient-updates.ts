@@ -29,8 +29,8 @@ export const hasGradient = (stepVariable: StepVariable): stepVariable is Gradien
   !!stepVariable.gradient;
 
 /**
- * The variables that gradients name. Left out are those without a gradient that have been disposed
- * or hold no float32 numbers, as a counter of steps does.
+ * The variables that gradients name. Left out are those without a gradient that have been disposed,
+ * are frozen or hold no float32 numbers, as a counter of steps does.
  */
 export function stepVariablesOf(
   label: string,
@@ -39,62 +39,60 @@ export function stepVariablesOf(
 ): StepVariable[] {
   const found = gradientsByName(label, gradients);
   return [...found]
-    .filter(([name, gradient]) => gradient || registeredVariable(name)?.dtype === 'float32')
+    .filter(([name, gradient]) => gradient || isTrained(registeredVariable(name)))
     .map(([name, gradient]) => {
       const variable = variableNamed(label, name);
       return { variable, state: stateOf(variable, found), gradient };
     });
 }
 
+/** True of a variable that a gradient could change. */
+export const isTrained = (variable: Variable | undefined): boolean =>
+  variable?.dtype === 'float32' && variable.trainable;
+
 /** The gradients by name; undefined for variables that are named without one. */
-function gradientsByName(label: string, gradients: Gradients): Map<string, Tensor | undefined> {
+function gradientsByName(label: string, gradients: unknown): Map<string, Tensor | undefined> {
   const found = new Map<string, Tensor | undefined>();
-  for (const { name, tensor } of namedGradients(label, gradients)) {
+  for (const item of listOf(label, gradients)) {
+    // As tfjs has it, null and undefined mean no gradient, here and as a tensor; nothing else does.
+    if (!isGiven(item)) continue;
+    if (!isNamed(item)) throwForm(label, item);
+    const { name, tensor } = item;
+    if (isGiven(tensor) && !(tensor instanceof Tensor)) throwForm(label, tensor, name);
     const known = found.get(name);
     // What is shared by two layers is named twice, with one and the same gradient.
     if (known && tensor && known !== tensor)
       throw new Error(
         `${label}: variable ${show(name)} has two gradients in one step; add them up`,
       );
-    found.set(name, tensor ?? known);
+    found.set(name, (tensor as Tensor | null | undefined) ?? known);
   }
   return found;
 }
 
-/** The gradients as a list; throws for what is in neither of the two forms. */
-function namedGradients(label: string, gradients: unknown): NamedGradient[] {
-  if (!Array.isArray(gradients) && !isPlainObject(gradients)) throwForm(label, kindOf(gradients));
-  const list: unknown[] = Array.isArray(gradients)
-    ? // As tfjs has it, null and undefined mean no gradient, here and below; nothing else does.
-      (gradients as readonly unknown[]).filter(isGiven)
-    : Object.entries(gradients).map(([name, tensor]) => ({ name, tensor: tensor as unknown }));
-  for (const item of list) {
-    if (!isNamedGradient(item)) throwForm(label, kindOf(item));
-    const { name, tensor } = item;
-    if (isGiven(tensor) && !((tensor as unknown) instanceof Tensor))
-      throwForm(label, `${kindOf(tensor)} as the gradient of ${show(name)}`);
-  }
-  return list as NamedGradient[];
+function listOf(label: string, gradients: unknown): readonly unknown[] {
+  if (Array.isArray(gradients)) return gradients;
+  if (!isPlainObject(gradients)) throwForm(label, gradients);
+  return Object.entries(gradients as NamedTensorMap).map(([name, tensor]) => ({ name, tensor }));
 }
 
 const isGiven = (value: unknown): boolean => value !== undefined && value !== null;
 
-/** True of objects as `{}` makes them, of any realm: not of a Map, a tensor or an array. */
-function isPlainObject(value: unknown): value is object {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype = Object.getPrototypeOf(value) as unknown;
-  return prototype === null || Object.getPrototypeOf(prototype) === null;
-}
+/** True of objects as `{}` makes them, of any realm: not of a Map, a tensor or a function. */
+const isPlainObject = (value: unknown): boolean =>
+  Object(value) === value &&
+  Object.getPrototypeOf((Object.getPrototypeOf(value) as unknown) ?? value) === null;
 
-/** True of an object with a name and at most a tensor; what else it has, nobody would look at. */
-const isNamedGradient = (item: unknown): item is NamedGradient =>
-  isPlainObject(item) &&
+/** True of an object with a name and at most a tensor: what else it has would be lost. */
+const isNamed = (item: unknown): item is { readonly name: string; readonly tensor?: unknown } =>
+  Object.hasOwn(item as object, 'name') &&
   typeof (item as NamedGradient).name === 'string' &&
-  Object.keys(item).every((key) => key === 'name' || key === 'tensor');
+  Object.keys(item as object).every((key) => key === 'name' || key === 'tensor');
 
-function throwForm(label: string, found: string): never {
+function throwForm(label: string, found: unknown, name?: string): never {
   throw new Error(
-    `${label}: gradients must be { name: tensor } or [{ name, tensor }], got ${found}`,
+    `${label}: gradients must be { name: tensor } or [{ name, tensor }], ` +
+      `got ${kindOf(found)}${name === undefined ? '' : ` for ${show(name)}`}`,
   );
 }
 
@@ -137,10 +135,7 @@ export function checkUpdate(
   decayRate: number,
 ): void {
   if (!variable.trainable)
-    throw new Error(
-      `${label}: variable ${show(settings.name)} is frozen (its trainable is false), ` +
-        'got a gradient for it',
-    );
+    throw new Error(`${label}: variable ${show(settings.name)} is frozen, but got a gradient`);
   checkTensor(label, 'variable', settings, variable);
   checkTensor(label, 'the gradient of', settings, gradient);
   const decay = decayRate * settings.learningRateScale * settings.weightDecay;

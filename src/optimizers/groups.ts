@@ -1,6 +1,6 @@
 /** Parameter groups: which variables get settings of their own. */
 import { check, show } from '../check.js';
-import { checkMatched, listsMatching } from '../name-matcher.js';
+import { checkMatched, matchesEither, otherName } from '../name-matcher.js';
 import { flag, float32Within, parseOptions, type Schema } from '../schema.js';
 
 /** Settings of their own for some variables. What is left out is as for all others. */
@@ -98,7 +98,8 @@ export function settingsOf(
   { name, shape }: { readonly name: string; readonly shape: readonly number[] },
   isVariable: (name: string) => boolean,
 ): VariableSettings {
-  const found = listsMatching(groups, patternsOf, name, isVariable);
+  const other = otherName(groups.flatMap(patternsOf), name, isVariable);
+  const found = groups.filter((group) => matchesEither(patternsOf(group), name, other));
   if (found.length > 1) {
     const patterns = found.map(({ match }) => show(match)).join(' and ');
     throw new Error(
@@ -131,14 +132,14 @@ export function checkGroupsUsed(
 export const groupsToConfig = (groups: readonly Group[]) =>
   groups.map((group) => ({ ...group, match: patternsOf(group).map((name) => ({ name })) }));
 
-/** Groups from plain JSON; what is no list of groups is left for {@link parseGroups} to refuse. */
-export function groupsFromConfig(label: string, config: unknown): unknown {
-  if (!Array.isArray(config)) return config;
-  return Array.from(config as readonly (Partial<Group> | null | undefined)[], (group, i) => {
-    const match: unknown = group?.match;
-    const isList = Array.isArray(match) && match.every((named) => typeof named?.name === 'string');
-    const allowed = 'be a list of { name }, as getConfig writes it';
-    check(isList, placeOf(label, i), 'match', allowed, match);
-    return { ...group, match: (match as { name: string }[]).map(({ name }) => name) };
-  });
+/** Groups from plain JSON; what is no list is left for {@link parseGroups} to refuse. */
+export const groupsFromConfig = (label: string, config: unknown): unknown =>
+  Array.isArray(config)
+    ? Array.from(config, (group, i) => fromConfig(placeOf(label, i), group))
+    : config;
+
+function fromConfig(label: string, group: { readonly match?: unknown } | null): unknown {
+  const names: unknown = group?.match;
+  check(Array.isArray(names), label, 'match', 'be a list of { name }', names);
+  return { ...group, match: names.map((named: { name?: unknown } | null) => named?.name) };
 }

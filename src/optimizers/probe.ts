@@ -22,11 +22,11 @@ export type Probe = {
   /** Called once, when an optimizer takes the probe; throws if it has one. */
   attach(label: string): void;
   /**
-   * Called when variables join the training, before the first step that has them, with the names of
-   * all `trained` variables and of all that are `registered` with tfjs. Throws if a variable that it
-   * is to read does not exist.
+   * Called when variables join the training, before the first step that has them, with all that are
+   * trained and the names of all `registered` with tfjs. Throws if a variable that it is to read
+   * does not exist.
    */
-  select?(trained: readonly string[], registered: readonly string[]): void;
+  select?(trained: readonly { readonly name: string }[], registered: readonly string[]): void;
   /** True if a variable is to be read in this step. */
   shouldRead(step: number, variableName: string): boolean;
   /** The values to read; throws if the rule cannot give one that was asked for. */

@@ -85,14 +85,13 @@ export class Training {
   prepare(variables: readonly Variable[]): boolean {
     const names = new Set(variables.map(({ name }) => name));
     const stepVariables = [...new Set(variables)]
-      .filter(({ trainable, dtype }) => trainable || dtype === 'float32')
+      .filter(({ trainable }) => trainable)
       .map((variable) => ({ variable, state: this.#stateOf(variable, names) }));
     for (const { variable, state } of stepVariables)
       checkTensor(this.#label, 'variable', state.settings, variable);
     const executor = this.executor();
-    const trainable = stepVariables.filter(({ variable }) => variable.trainable);
-    this.#addVariables(executor, stepVariables, trainable);
-    return runPreparations(executor, trainable);
+    this.#addVariables(executor, stepVariables, stepVariables);
+    return runPreparations(executor, stepVariables);
   }
 
   /** One step. Throws for gradients and variables that do not fit before anything changes. */
@@ -184,14 +183,9 @@ export class Training {
     const registered = Object.keys(engine().registeredVariables);
     if (first) {
       checkGroupsUsed(this.#label, this.#options.groups, registered);
-      const trainable = newVariables.filter(({ variable }) => variable.trainable);
-      this.#definition.checkFirst?.(
-        trainable.map(({ state }) => state),
-        this.#label,
-      );
+      this.#definition.checkFirst?.(states, this.#label);
     }
-    const all = [...states, ...this.states()].map(({ name }) => name);
-    this.#options.probe?.select?.(all, registered);
+    this.#options.probe?.select?.([...states, ...this.states()], registered);
     const matches = matchStates(this.#label, [...this.#saved], states, first);
     for (const stepVariable of newVariables) {
       const { state } = stepVariable;

@@ -8,7 +8,7 @@ import type { Expression } from '../compiler/expression.js';
 import type { UpdateValues } from '../compiler/program.js';
 import type { Reading } from '../executors/executor.js';
 import { getOrMake } from '../get-or-make.js';
-import { checkMatched, listsMatching } from '../name-matcher.js';
+import { checkMatched, matchesEither, otherName } from '../name-matcher.js';
 import type { Probe, ProbedVariable } from '../optimizers/probe.js';
 import { count, parseOptions, variableNames, within } from '../schema.js';
 import { metricNames, metrics, sumsFor, type MetricName } from './metrics.js';
@@ -178,19 +178,15 @@ export class UpdateProbe implements Probe {
   }
 
   /** Called by the optimizer when variables join its training. */
-  select(trained: readonly string[], registered: readonly string[]): void {
+  select(trained: readonly { readonly name: string }[], registered: readonly string[]): void {
     const { variables } = this.#settings;
     if (!variables) return;
     checkMatched(`${label}: variables:`, variables, registered);
-    const names = new Set(trained);
+    const names = new Set(trained.map(({ name }) => name));
+    const isVariable = (name: string): boolean => names.has(name);
     const isSelected = (name: string): boolean =>
-      listsMatching(
-        [variables],
-        (list) => list,
-        name,
-        (other) => names.has(other),
-      ).length > 0;
-    this.#selected = new Set(trained.filter(isSelected));
+      matchesEither(variables, name, otherName(variables, name, isVariable));
+    this.#selected = new Set([...names].filter(isSelected));
   }
 
   /** True if a variable is to be read in this step. */
