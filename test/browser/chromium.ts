@@ -23,6 +23,8 @@ async function find(): Promise<{ executablePath: string; libraries?: string }> {
 const args = [
   '--enable-unsafe-webgpu',
   '--use-webgpu-adapter=swiftshader',
+  '--use-gl=angle',
+  '--use-angle=swiftshader',
   '--disable-quic',
   '--no-first-run',
   '--disable-background-networking',

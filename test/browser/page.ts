@@ -8,6 +8,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { setWasmPaths } from '@tensorflow/tfjs-backend-wasm';
 import type { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import '@tensorflow/tfjs-backend-webgpu';
+import { AdamW } from '../../src/optimizers/index.js';
+import { clipped, weightsAfter } from '../support/not-finite';
+import { trainCase, type Outcome } from './optimizer-steps';
 import { train, type Trained } from './steps';
 
 setWasmPaths('/wasm/');
@@ -34,10 +37,17 @@ async function useWebGPU(): Promise<GPUDevice> {
   return device;
 }
 
+function configAfterStep(optimizer: AdamW): tf.serialization.ConfigDict {
+  const w = tf.variable(tf.ones([3]));
+  optimizer.minimize(() => tf.sum(w), false, [w]);
+  w.dispose();
+  return optimizer.getConfig();
+}
+
 export const checks = {
   environment: () => ({ crossOriginIsolated, webgpu: navigator.gpu !== undefined }),
 
-  async train(backend: 'wasm' | 'cpu'): Promise<Trained> {
+  async train(backend: 'wasm' | 'cpu' | 'webgl'): Promise<Trained> {
     await use(backend);
     return train();
   },
@@ -66,6 +76,59 @@ export const checks = {
   async trainOnWebGPU(): Promise<Trained> {
     await useWebGPU();
     return train();
+  },
+
+  /** Makes webgl keep half floats, on a page where it has not started yet. */
+  halfFloats(): void {
+    tf.env().set('WEBGL_FORCE_F16_TEXTURES', true);
+  },
+
+  /** Steps on some backends, of each of some cases of test/support/optimizers.ts. */
+  async trainCases(
+    names: readonly string[],
+    backends: readonly string[],
+    options?: Parameters<typeof trainCase>[2],
+  ): Promise<Record<string, Outcome>> {
+    const outcomes: Record<string, Outcome> = {};
+    for (const name of names) outcomes[name] = await trainCase(name, backends, options);
+    return outcomes;
+  },
+
+  /** The configs of two optimizers with the default epsilon, and one with its own, after a step. */
+  async configs(backend: string): Promise<tf.serialization.ConfigDict[]> {
+    await use(backend);
+    const rates = { learningRate: 0.01 };
+    return [
+      new AdamW(rates),
+      new AdamW({ ...rates, beta2: 0.99 }),
+      new AdamW({ ...rates, epsilon: 1e-3 }),
+    ].map(configAfterStep);
+  },
+
+  /** The epsilon of optimizers that are made of such configs, after a step. */
+  async usedEpsilons(
+    backend: string,
+    configs: readonly tf.serialization.ConfigDict[],
+  ): Promise<unknown[]> {
+    await use(backend);
+    return configs.map((config) => {
+      const optimizer = AdamW.fromConfig<AdamW>(AdamW, config);
+      configAfterStep(optimizer);
+      return optimizer.hyperparameters.epsilon;
+    });
+  },
+
+  async weightsAfter(backend: string, name: string, wrong: number): Promise<number[]> {
+    await use(backend);
+    return weightsAfter(name, wrong);
+  },
+
+  async clipped(
+    backend: string,
+    gradients: Parameters<typeof clipped>[0],
+  ): ReturnType<typeof clipped> {
+    await use(backend);
+    return clipped(gradients);
   },
 
   async brokenShader(): Promise<void> {

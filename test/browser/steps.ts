@@ -10,7 +10,7 @@ export interface Trained {
 }
 
 /** Numbers in [-1, 1) without a pattern. */
-const numbers = (length: number, seed: number): Float32Array =>
+export const numbers = (length: number, seed: number): Float32Array =>
   Float32Array.from(
     { length },
     (_, i) => 2 * (((i * 0.6180339887 + seed * 0.3819660113) * 7.31) % 1) - 1,

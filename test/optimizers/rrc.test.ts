@@ -82,6 +82,26 @@ describe.each(places)('%s, executor %s', (backend, executor: Executor) => {
     },
   );
 
+  test.each([
+    ['all of 1e15', () => 1e15],
+    ['all of 2e19', () => 2e19],
+    ['all of 1e30', () => 1e30],
+    ['1e22 in the third step', (t: number) => (t === 2 ? 1e22 : 1)],
+    [
+      '1e12 from the tenth step on, once 1e30',
+      (t: number) => [1, 1e12, 1e30][Number(t > 8) + Number(t === 15)],
+    ],
+  ])('gradients whose squares float32 cannot hold, %s: as in float64', (_, scaleAt) => {
+    const gradients = gradientsOf(0.5).map((g, t) => g.map((value) => value * scaleAt(t)));
+    for (const immediate of [false, true]) {
+      const state: State = {};
+      const expected = gradients.map((g, i) =>
+        rrcFactor({ immediate }, g, state, { beta: 0.9, step: i + 1 }),
+      );
+      expect(distance(factorsOf({ immediate }, gradients), expected)).toBeLessThan(1e-5);
+    }
+  });
+
   test.each([4, 64])(
     'with %i samples a batch: sqrt((1 + phi / B) / (1 + phi)), never below 1 / sqrt(B)',
     (batchSize) => {
