@@ -3,12 +3,47 @@
  * and what is allowed.
  */
 
-/** Text of a value for an error message. */
-export const show = (value: unknown): string => {
+const fail: (message: string) => never = (message) => {
+  throw new Error(message);
+};
+
+/**
+ * Text of a value that is no list. An object shows its class: its own text may be missing, throw,
+ * or look like a number.
+ */
+const showOne = (value: any): string => {
   if (typeof value === 'string') return `'${value}'`;
   if (typeof value === 'function') return 'a function';
-  return Array.isArray(value) ? `[${value.map(show)}]` : `${value}`;
+  return Object(value) === value ? `[object ${value.constructor?.name}]` : String(value);
 };
+
+/** Throws as {@link check} does, but shows nothing of a list: for the smallest bundles. */
+export const refuse: (label: string, option: string, allowed: string, value: unknown) => never = (
+  label,
+  option,
+  allowed,
+  value,
+) => fail(`${label}: ${option} must ${allowed}, got ${showOne(value)}`);
+
+/** How much an error message shows of a list. */
+const longestList = 100;
+
+function showWithin(value: unknown, depth: number): string {
+  if (!Array.isArray(value)) return showOne(value);
+  if (depth === 0) return '[...]';
+  const items = value.slice(0, longestList).map((item) => showWithin(item, depth - 1));
+  return `[${items}${value.length > longestList ? ',...' : ''}]`;
+}
+
+/** Text of a value for an error message: never throws, and is short even of a cyclic list. */
+export function show(value: unknown): string {
+  try {
+    return showWithin(value, 2);
+  } catch {
+    // An accessor or a proxy may throw whatever it likes.
+    return 'an object that cannot be read';
+  }
+}
 
 /** Throws unless `valid`: "AdamW: beta2 must lie in [0, 1), got 1.2". */
 export function check(
@@ -18,7 +53,7 @@ export function check(
   allowed: string,
   value: unknown,
 ): asserts valid {
-  if (!valid) throw new Error(`${label}: ${option} must ${allowed}, got ${show(value)}`);
+  if (!valid) fail(`${label}: ${option} must ${allowed}, got ${show(value)}`);
 }
 
 /** True for a finite number in an interval, written as in mathematics: `'[0, 1)'`. */
@@ -39,7 +74,7 @@ export function checkNumber(
   value: unknown,
   interval: string,
 ): asserts value is number {
-  check(isWithin(value, interval), label, option, `lie in ${interval}`, value);
+  if (!isWithin(value, interval)) refuse(label, option, `lie in ${interval}`, value);
 }
 
 /** Throws unless `value` is a whole number of at least `least`. */
@@ -49,30 +84,24 @@ export function checkCount(
   value: unknown,
   least = 0,
 ): asserts value is number {
-  check(
-    Number.isSafeInteger(value) && (value as number) >= least,
-    label,
-    option,
-    `be a whole number of at least ${least}`,
-    value,
-  );
+  if (!(Number.isSafeInteger(value) && (value as number) >= least))
+    refuse(label, option, `be a whole number of at least ${least}`, value);
 }
 
 /**
  * Throws if `options` is not an object or has a name outside `names`: a misspelt option must not
  * pass for its default.
  */
-export function checkNames(label: string, options: unknown, names: readonly string[]): void {
+export const checkNames: (label: string, options: unknown, names: readonly string[]) => void = (
+  label,
+  options: any,
+  names,
+) => {
   const list = names.join(', ');
-  check(
-    options !== null && typeof options === 'object',
-    label,
-    'options',
-    `be an object with ${list}`,
-    options,
+  if (!(options && typeof options === 'object'))
+    refuse(label, 'options', `be an object with ${list}`, options);
+  Object.keys(options).forEach(
+    (name) =>
+      names.includes(name) || fail(`${label}: unknown option '${name}', allowed are ${list}`),
   );
-  for (const name of Object.keys(options as object)) {
-    if (!names.includes(name))
-      throw new Error(`${label}: unknown option ${show(name)}, allowed are ${list}`);
-  }
-}
+};

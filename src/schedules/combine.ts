@@ -1,7 +1,7 @@
 /** Schedules made of schedules: one after another, times a number, times each other. */
 
-import { check, checkNames } from '../check.js';
-import { checkAmount, frozenCopy, schedule, type AnySpec, type ScheduleOf } from './schedule.js';
+import { checkNames, refuse } from '../check.js';
+import { checkAmount, schedule, type AnySpec, type ScheduleOf } from './schedule.js';
 
 export type AnySchedule = ScheduleOf<AnySpec>;
 
@@ -26,19 +26,51 @@ export type ScaleSpec = { kind: 'scale'; schedule: AnySpec; factor: number };
 /** {@link product} as plain JSON. */
 export type ProductSpec = { kind: 'product'; schedules: AnySpec[] };
 
-function checkIsSchedule(
-  label: string,
-  option: string,
-  value: unknown,
-): asserts value is AnySchedule {
-  const spec: unknown = typeof value === 'function' && (value as Partial<AnySchedule>).spec;
-  check(
-    typeof spec === 'object' && spec !== null,
-    label,
-    option,
-    'be a schedule (a function of the step with a spec)',
-    value,
-  );
+/** A schedule inside another. */
+type Inner = { readonly at: (step: number) => number; readonly spec: AnySpec };
+
+/** How deep schedules may lie in each other: at each step every level takes a call in a call. */
+export const deepestNesting = 1000;
+
+/** How deep schedules lie in those that are made here, by their specs. */
+const depths = /* @__PURE__ */ new WeakMap<AnySpec, number>();
+
+/** Reads a schedule once; its spec cannot be changed by anyone. */
+function readInner(label: string, option: string, value: unknown): Inner {
+  const at = value as AnySchedule;
+  const spec: unknown = typeof value === 'function' && at.spec;
+  if (!(typeof spec === 'object' && spec !== null))
+    refuse(label, option, 'be a schedule (a function of the step with a spec)', value);
+  return { at, spec: frozen(label, option, spec as AnySpec) };
+}
+
+/** A spec of this library is frozen throughout; one that a user wrote may change later. */
+function frozen(label: string, option: string, spec: AnySpec): AnySpec {
+  if (Object.isFrozen(spec)) return spec;
+  try {
+    return JSON.parse(JSON.stringify(spec), (_, value) => Object.freeze(value)) as AnySpec;
+  } catch {
+    return refuse(label, option, 'have a spec that is plain JSON', spec);
+  }
+}
+
+/** A schedule made of others; throws if they lie too deep in each other. */
+function combined<S extends AnySpec>(
+  spec: S,
+  inner: readonly Inner[],
+  at: (step: number) => number,
+): ScheduleOf<S> {
+  const depth = inner.reduce((most, { spec }) => Math.max(most, depths.get(spec) ?? 0), 0) + 1;
+  if (depth > deepestNesting)
+    refuse(spec.kind, 'schedules', `lie at most ${deepestNesting} deep in each other`, depth);
+  depths.set(spec, depth);
+  return schedule(spec, at);
+}
+
+/** A product may be too large for a number, and is then none if another factor is 0. */
+function finiteAt(label: string, step: number, value: number): number {
+  if (!Number.isFinite(value)) refuse(label, `the value at step ${step}`, 'be finite', value);
+  return value;
 }
 
 /**
@@ -62,29 +94,33 @@ function checkIsSchedule(
  * [0, 1, 2, 3, 4].map(rate); // [0.5, 1, 1, 0.25, 0.25]
  */
 export function sequence(...parts: [...SequencePart[], AnySchedule]): ScheduleOf<SequenceSpec> {
-  const last = parts.at(-1) as AnySchedule;
-  const earlier = parts.slice(0, -1) as SequencePart[];
-  for (const [index, part] of earlier.entries()) {
+  return sequenceOf(parts.slice(0, -1) as SequencePart[], parts.at(-1) as AnySchedule);
+}
+
+/** {@link sequence} of any number of parts: a call cannot take more than some ten thousands. */
+export function sequenceOf(
+  parts: readonly SequencePart[],
+  last: AnySchedule,
+): ScheduleOf<SequenceSpec> {
+  const runs = parts.map((part, index) => {
     const label = `sequence: part ${index}`;
     checkNames(label, part, ['schedule', 'steps']);
-    checkIsSchedule(label, 'schedule', part.schedule);
-    checkAmount(label, 'steps', part.steps, 1);
-  }
-  checkIsSchedule('sequence', 'the last part', last);
-  // A copy: the caller's objects may change later.
-  const runs = earlier.map(({ schedule, steps }) => ({ schedule, steps }));
-  return schedule(
-    frozenCopy({
-      kind: 'sequence',
-      parts: runs.map(({ schedule, steps }) => ({ schedule: schedule.spec, steps })),
-      last: last.spec,
-    }),
+    const { schedule, steps } = part;
+    const inner = readInner(label, 'schedule', schedule);
+    checkAmount(label, 'steps', steps, 1);
+    return { ...inner, steps };
+  });
+  const end = readInner('sequence', 'the last part', last);
+  const specs = runs.map(({ spec, steps }) => Object.freeze({ schedule: spec, steps }));
+  return combined(
+    { kind: 'sequence', parts: Object.freeze(specs) as typeof specs, last: end.spec },
+    [...runs, end],
     (step) => {
-      for (const { schedule, steps } of runs) {
-        if (step < steps) return schedule(step);
+      for (const { at, steps } of runs) {
+        if (step < steps) return at(step);
         step -= steps;
       }
-      return last(step);
+      return end.at(step);
     },
   );
 }
@@ -98,7 +134,7 @@ export function sequence(...parts: [...SequencePart[], AnySchedule]): ScheduleOf
  * @param factor - At least 0.
  * @returns The schedule.
  * @throws {Error} if `inner` is no schedule or the factor is out of range, or, when called, if the
- * step is not a whole number of at least 0.
+ * step is not a whole number of at least 0 or the value is too large for a number.
  * @example
  * import { linearWarmup, scale } from 'tfjs-warmup/schedules';
  *
@@ -106,11 +142,10 @@ export function sequence(...parts: [...SequencePart[], AnySchedule]): ScheduleOf
  * [0, 1, 2].map(rate); // [0.25, 0.5, 0.5]
  */
 export function scale(inner: AnySchedule, factor: number): ScheduleOf<ScaleSpec> {
-  checkIsSchedule('scale', 'schedule', inner);
+  const { at, spec } = readInner('scale', 'schedule', inner);
   checkAmount('scale', 'factor', factor);
-  return schedule(
-    frozenCopy({ kind: 'scale', schedule: inner.spec, factor }),
-    (step) => factor * inner(step),
+  return combined({ kind: 'scale', schedule: spec, factor }, [{ at, spec }], (step) =>
+    finiteAt('scale', step, factor * at(step)),
   );
 }
 
@@ -122,7 +157,7 @@ export function scale(inner: AnySchedule, factor: number): ScheduleOf<ScaleSpec>
  * @param schedules - At least one schedule.
  * @returns The schedule.
  * @throws {Error} if there is none or one is no schedule, or, when called, if the step is not a
- * whole number of at least 0.
+ * whole number of at least 0 or the value is too large for a number.
  * @example
  * import { linearWarmup, product, ramp } from 'tfjs-warmup/schedules';
  *
@@ -131,11 +166,21 @@ export function scale(inner: AnySchedule, factor: number): ScheduleOf<ScaleSpec>
  * [0, 1, 2, 3, 4].map(rate); // [0.5, 0.75, 0.5, 0.25, 0]
  */
 export function product(...schedules: AnySchedule[]): ScheduleOf<ProductSpec> {
-  check(schedules.length > 0, 'product', 'schedules', 'be at least one schedule', 'none');
-  for (const [index, each] of schedules.entries())
-    checkIsSchedule('product', `schedule ${index}`, each);
-  return schedule(
-    frozenCopy({ kind: 'product', schedules: schedules.map((each) => each.spec) }),
-    (step) => schedules.reduce((value, each) => value * each(step), 1),
+  return productOf(schedules);
+}
+
+/** {@link product} of any number of schedules: a call cannot take more than some ten thousands. */
+export function productOf(schedules: readonly AnySchedule[]): ScheduleOf<ProductSpec> {
+  if (schedules.length === 0) refuse('product', 'schedules', 'be at least one schedule', 'none');
+  const inner = schedules.map((each, index) => readInner('product', `schedule ${index}`, each));
+  const specs = inner.map(({ spec }) => spec);
+  return combined(
+    { kind: 'product', schedules: Object.freeze(specs) as AnySpec[] },
+    inner,
+    (step) => {
+      let value = 1;
+      for (const { at } of inner) value *= at(step);
+      return finiteAt('product', step, value);
+    },
   );
 }

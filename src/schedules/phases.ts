@@ -1,6 +1,8 @@
 /** Warmup, plateau, cooldown, floor: what `wsd`, `trapezoid` and `warmupCosine` share. */
 
+import { refuse } from '../check.js';
 import { lerp } from './lerp.js';
+import { checkAmount } from './schedule.js';
 import type { UnitFunction } from './shapes.js';
 
 /** The boundaries and heights of the four phases; the caller has checked them. */
@@ -30,6 +32,13 @@ export function phases(
     if (step < totalSteps) return lerp(floor, peak, fall((totalSteps - step) / cooldownSteps));
     return floor;
   };
+}
+
+/** Throws unless there is a step: with none the value would be the floor from the start. */
+export function checkTotalSteps(label: string, totalSteps: unknown): void {
+  checkAmount(label, 'totalSteps', totalSteps, 1);
+  if (totalSteps === 0)
+    refuse(label, 'totalSteps', 'be at least 1, such as batches times epochs', totalSteps);
 }
 
 /**

@@ -1,7 +1,7 @@
-import { check, checkNames } from '../check.js';
+import { checkNames, refuse } from '../check.js';
 import { lerp } from './lerp.js';
-import { checkAmount, frozenCopy, schedule, type ScheduleOf } from './schedule.js';
-import { unitFunction, type CooldownShape, type WarmupShape } from './shape-names.js';
+import { checkAmount, schedule, type ScheduleOf } from './schedule.js';
+import { readShape, type CooldownShape, type WarmupShape } from './shape-names.js';
 
 /** Options of {@link ramp}. */
 export type RampOptions = {
@@ -62,16 +62,13 @@ export function ramp(options: RampOptions): ScheduleOf<RampSpec> {
   checkAmount(kind, 'from', from);
   checkAmount(kind, 'to', to);
   checkAmount(kind, 'steps', steps, 1);
-  check(phase === 'in' || phase === 'out', kind, 'phase', "be 'in' or 'out'", phase);
-  const spec = frozenCopy({ kind, ...options } as RampSpec);
-  if (phase === 'in') {
-    const unit = unitFunction(kind, 'shape', shape, phase, [from, to]);
-    return schedule(spec, (step) =>
-      step + 1 < steps ? lerp(from, to, unit((step + 1) / steps)) : to,
-    );
-  }
-  const unit = unitFunction(kind, 'shape', shape, phase, [to, from]);
-  return schedule(spec, (step) =>
-    step < steps ? lerp(to, from, unit((steps - step) / steps)) : to,
+  if (phase !== 'in' && phase !== 'out') refuse(kind, 'phase', "be 'in' or 'out'", phase);
+  const ends = phase === 'in' ? ([from, to] as const) : ([to, from] as const);
+  const { plain, unit } = readShape(kind, 'shape', shape, phase, ends);
+  return schedule(
+    { kind, from, to, steps, shape: plain, phase } as RampSpec,
+    phase === 'in'
+      ? (step) => (step + 1 < steps ? lerp(from, to, unit((step + 1) / steps)) : to)
+      : (step) => (step < steps ? lerp(to, from, unit((steps - step) / steps)) : to),
   );
 }

@@ -3,7 +3,7 @@
  * Knows no kind of schedule, no shape and no tfjs; all kinds stand together in `spec.ts`.
  */
 
-import { check } from '../check.js';
+import { refuse } from '../check.js';
 
 export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
 
@@ -29,9 +29,9 @@ export const checkAmount: (
   whole?: 0 | 1,
   most?: number,
 ) => void = (label, option, value: any, whole: any, most = Infinity) =>
-  check(
-    // A remainder by 0 or undefined is NaN and thus no objection.
-    Number.isFinite(value) && !(value < 0 || value > most || value % whole),
+  // A remainder by 0 or undefined is NaN and thus no objection.
+  (Number.isFinite(value) && !(value < 0 || value > most || value % whole)) ||
+  refuse(
     label,
     option,
     `${whole ? 'be a whole number' : 'lie'} in [0, ${most}${most < Infinity ? ']' : ')'}`,
@@ -42,19 +42,12 @@ export const checkAmount: (
  * Makes `at` a schedule: checks the steps that it is asked for, and freezes `spec`. The caller
  * freezes what lies deeper in it.
  */
-export const schedule = <S extends AnySpec>(
-  spec: S,
-  at: (step: number) => number,
-): ScheduleOf<S> => {
-  const checked = (step: number) => {
-    // NaN compares false with every phase boundary and would pass for the last phase.
-    checkAmount(spec.kind, 'step', step, 1);
-    return at(step);
-  };
-  checked.spec = Object.freeze(spec) as S;
-  return checked;
-};
-
-/** A copy of plain JSON that neither its giver nor anyone else can change. */
-export const frozenCopy = <T>(json: T): T =>
-  JSON.parse(JSON.stringify(json), (_, value) => Object.freeze(value)) as T;
+export const schedule = <S extends AnySpec>(spec: S, at: (step: number) => number): ScheduleOf<S> =>
+  Object.assign(
+    (step: number) => {
+      // NaN compares false with every phase boundary and would pass for the last phase.
+      checkAmount(spec.kind, 'step', step, 1);
+      return at(step);
+    },
+    { spec: Object.freeze(spec) as S },
+  );

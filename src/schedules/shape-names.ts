@@ -3,7 +3,7 @@
  * schedules with a fixed shape do not.
  */
 
-import { check, checkNames, checkNumber } from '../check.js';
+import { check, checkNames, checkNumber, refuse } from '../check.js';
 import {
   cosine,
   exponential,
@@ -107,30 +107,47 @@ export const shapeKinds = (phase: Phase): string[] => [
 /** The value of a phase at u = 0, then at u = 1. */
 type Ends = readonly [low: number, high: number];
 
-/** The unit function that `shape` names, for a phase between two values. */
-export function unitFunction(
+/** A shape as plain JSON, frozen, and its unit function. */
+type ReadShape<Shape> = { readonly plain: Shape; readonly unit: UnitFunction };
+
+/** Reads the shape of a phase between two values. */
+export function readShape<Shape extends CooldownShape>(
   label: string,
   option: string,
-  shape: CooldownShape,
+  shape: Shape,
+  phase: Phase,
+  ends: Ends,
+): ReadShape<Shape> {
+  const given: unknown = shape;
+  const isObject = given !== null && typeof given === 'object';
+  const kind = (isObject ? (given as { kind?: unknown }).kind : given) as string;
+  const kinds = shapeKinds(phase);
+  if (!kinds.includes(kind)) refuse(label, option, `be one of ${kinds.join(', ')}`, kind);
+
+  const parameter = parameters[kind] as Parameter | undefined;
+  const inner = `${label}: ${option} ${kind}`;
+  if (isObject) checkNames(inner, given, parameter ? ['kind', parameter.name] : ['kind']);
+  const value =
+    isObject && parameter ? (given as Record<string, unknown>)[parameter.name] : undefined;
+  const object = value === undefined ? { kind } : { kind, [parameter!.name]: value };
+  const unit = plain[kind] ?? unitFunction([label, option], kind, value, phase, ends);
+  return { plain: (isObject ? Object.freeze(object) : given) as Shape, unit };
+}
+
+/** The unit function of a kind that takes a parameter, or that depends on both ends. */
+function unitFunction(
+  [label, option]: readonly [label: string, option: string],
+  kind: string,
+  given: unknown,
   phase: Phase,
   ends: Ends,
 ): UnitFunction {
-  const named: Record<string, unknown> =
-    shape !== null && typeof shape === 'object' ? shape : { kind: shape };
-  const kind = named.kind as string;
-  const kinds = shapeKinds(phase);
-  check(kinds.includes(kind), label, option, `be one of ${kinds.join(', ')}`, kind);
-
-  const parameter = parameters[kind];
-  const inner = `${label}: ${option} ${kind}`;
-  checkNames(inner, named, parameter ? ['kind', parameter.name] : ['kind']);
-  if (plain[kind]) return plain[kind];
-
-  const value = parameter && (named[parameter.name] ?? parameter.usual);
+  const parameter = parameters[kind] as Parameter | undefined;
+  const value = given ?? parameter?.usual;
   // A cooldown may leave out the rate of its exponential: then it falls from the peak to the floor
   // in a constant ratio, as the geometric shape does.
-  if (parameter && !(kind === 'exponential' && phase === 'out' && value === undefined)) {
-    checkNumber(inner, parameter.name, value, parameter.interval);
+  if (parameter && !(kind === 'exponential' && phase === 'out' && given === undefined)) {
+    checkNumber(`${label}: ${option} ${kind}`, parameter.name, value, parameter.interval);
     return parameter.shape(value, phase);
   }
   const [low, high] = ends;

@@ -5,11 +5,13 @@
 
 import { check, checkNames } from '../check.js';
 import {
-  product,
+  deepestNesting,
+  productOf,
   scale,
-  sequence,
+  sequenceOf,
   type ProductSpec,
   type ScaleSpec,
+  type SequencePart,
   type SequenceSpec,
 } from './combine.js';
 import { constant, type ConstantSpec } from './constant.js';
@@ -53,14 +55,23 @@ export type Schedule<S extends ScheduleSpec = ScheduleSpec> = ScheduleOf<S>;
 type SpecOf<Kind> = Extract<ScheduleSpec, { kind: Kind }>;
 // Omit on a union keeps only what its members share.
 type WithoutKind<Spec> = Spec extends unknown ? Omit<Spec, 'kind'> : never;
+/** The schedule of a spec inside another. */
+type MakeInner = (spec: AnySpec) => Schedule;
 type Makers = {
-  [Kind in ScheduleSpec['kind']]: (options: WithoutKind<SpecOf<Kind>>) => ScheduleOf<SpecOf<Kind>>;
+  [Kind in ScheduleSpec['kind']]: (
+    options: WithoutKind<SpecOf<Kind>>,
+    inner: MakeInner,
+  ) => ScheduleOf<SpecOf<Kind>>;
 };
 
 const label = 'scheduleFrom';
 
-function checkList(option: string, value: unknown): void {
-  check(Array.isArray(value), label, option, 'be an array', value);
+/** The items of a list, each made in its turn: a hole in it is undefined. */
+function mapList<T, U>(option: string, list: readonly T[], make: (item: T) => U): U[] {
+  check(Array.isArray(list), label, option, 'be an array', list);
+  const made: U[] = [];
+  for (const item of list) made.push(make(item));
+  return made;
 }
 
 /** What makes a schedule of each kind from the rest of its spec. */
@@ -76,22 +87,21 @@ export const makers: Makers = {
   warmupCosine,
   wsd,
   trapezoid,
-  sequence(options) {
+  sequence(options, inner) {
     checkNames('sequence', options, ['parts', 'last']);
-    checkList('parts of a sequence', options.parts);
-    return sequence(
-      ...options.parts.map((part) => ({ ...part, schedule: innerSchedule(part?.schedule) })),
-      innerSchedule(options.last),
-    );
+    const parts = mapList('parts of a sequence', options.parts, (part) => {
+      const given = part === null || typeof part !== 'object' ? part : ownOptions(part);
+      return { ...(given as SequencePart), schedule: inner(given?.schedule as AnySpec) };
+    });
+    return sequenceOf(parts, inner(options.last));
   },
-  scale(options) {
+  scale(options, inner) {
     checkNames('scale', options, ['schedule', 'factor']);
-    return scale(innerSchedule(options.schedule), options.factor);
+    return scale(inner(options.schedule), options.factor);
   },
-  product(options) {
+  product(options, inner) {
     checkNames('product', options, ['schedules']);
-    checkList('schedules of a product', options.schedules);
-    return product(...options.schedules.map(innerSchedule));
+    return productOf(mapList('schedules of a product', options.schedules, inner));
   },
 };
 
@@ -112,9 +122,20 @@ function ownSchedule(spec: AnySpec, maker: ScheduleMaker): Schedule {
   return made as Schedule;
 }
 
-/** A spec inside another: which kinds there are is checked when the schedule is made. */
-function innerSchedule(spec: AnySpec): Schedule {
-  return scheduleFrom(spec as ScheduleSpec);
+/**
+ * The options of an object as a plain object: its own and what its class has accessors for, each
+ * read once. Nothing comes from Object.prototype.
+ */
+function ownOptions(object: object): Record<string, unknown> {
+  const names = new Set(Object.keys(object));
+  let prototype: object | null = Object.getPrototypeOf(object);
+  // The last one is Object.prototype, perhaps that of another window.
+  for (let next; prototype && (next = Object.getPrototypeOf(prototype)); prototype = next)
+    for (const [name, { get }] of Object.entries(Object.getOwnPropertyDescriptors(prototype)))
+      if (get) names.add(name);
+  return Object.fromEntries(
+    [...names].map((name) => [name, (object as Record<string, unknown>)[name]]),
+  );
 }
 
 /**
@@ -135,11 +156,45 @@ function innerSchedule(spec: AnySpec): Schedule {
  * scheduleFrom(JSON.parse(saved))(7) === rate(7); // true
  */
 export function scheduleFrom(spec: ScheduleSpec): Schedule {
-  check(typeof spec === 'object' && spec !== null, label, 'spec', 'be an object with a kind', spec);
-  const { kind, ...options } = spec;
-  const maker = registered.get(kind);
-  if (maker) return ownSchedule(spec, maker);
-  const kinds = [...Object.keys(makers), ...registered.keys()];
-  check(kinds.includes(kind), label, 'kind', `be one of ${kinds.join(', ')}`, kind);
-  return (makers[kind] as (options: object) => Schedule)(options);
+  return new SpecReader().read(spec);
+}
+
+/** Makes the schedules of a spec and of those in it. */
+class SpecReader {
+  /** A spec that lies at many places gives one schedule. */
+  readonly #made = new Map<AnySpec, Schedule>();
+  #depth = 0;
+
+  readonly read: MakeInner = (spec) => {
+    check(
+      typeof spec === 'object' && spec !== null,
+      label,
+      'spec',
+      'be an object with a kind',
+      spec,
+    );
+    const known = this.#made.get(spec);
+    if (known) return known;
+    // Where a spec lies in itself there is no end.
+    const allowed = `lie at most ${deepestNesting} deep in each other, and not in themselves`;
+    check(this.#depth <= deepestNesting, label, 'specs', allowed, `${this.#depth} levels`);
+    this.#depth++;
+    const made = this.#make(ownOptions(spec));
+    this.#depth--;
+    this.#made.set(spec, made);
+    return made;
+  };
+
+  #make(spec: Record<string, unknown>): Schedule {
+    const { kind, ...options } = spec;
+    const maker = registered.get(kind as string);
+    if (maker) return ownSchedule(spec as AnySpec, maker);
+    const kinds = [...Object.keys(makers), ...registered.keys()];
+    check(kinds.includes(kind as string), label, 'kind', `be one of ${kinds.join(', ')}`, kind);
+    const make = makers[kind as ScheduleSpec['kind']] as (
+      options: object,
+      inner: MakeInner,
+    ) => Schedule;
+    return make(options, this.read);
+  }
 }

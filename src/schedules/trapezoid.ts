@@ -1,5 +1,5 @@
-import { check, checkNames, checkNumber } from '../check.js';
-import { phases, stepsOf } from './phases.js';
+import { checkNames, checkNumber, refuse } from '../check.js';
+import { checkTotalSteps, phases, stepsOf } from './phases.js';
 import { checkAmount, schedule, type ScheduleOf } from './schedule.js';
 import { linear } from './shapes.js';
 
@@ -7,7 +7,7 @@ import { linear } from './shapes.js';
 export type TrapezoidOptions = {
   /** The value between warmup and cooldown, at least 0. */
   peak: number;
-  /** The first step at which the floor is reached. */
+  /** The first step at which the floor is reached, at least 1. */
   totalSteps: number;
   /** Length of the warmup as a part of totalSteps, in [0, 1]; its whole steps count. */
   warmupFraction: number;
@@ -53,21 +53,17 @@ export function trapezoid(options: TrapezoidOptions): ScheduleOf<TrapezoidSpec> 
   checkNames(kind, options, ['peak', 'totalSteps', 'warmupFraction', 'cooldownFraction', 'floor']);
   const { peak, totalSteps, warmupFraction, cooldownFraction = 0.5, floor = 0 } = options;
   checkAmount(kind, 'peak', peak);
-  checkAmount(kind, 'totalSteps', totalSteps, 1);
+  checkTotalSteps(kind, totalSteps);
   checkNumber(kind, 'warmupFraction', warmupFraction, '[0, 1]');
   checkNumber(kind, 'cooldownFraction', cooldownFraction, '[0, 1]');
   checkAmount(kind, 'floor', floor, 0, peak);
   const warmupSteps = stepsOf(warmupFraction, totalSteps);
   const cooldownSteps = stepsOf(cooldownFraction, totalSteps);
-  check(
-    warmupFraction + cooldownFraction <= 1 && warmupSteps + cooldownSteps <= totalSteps,
-    kind,
-    'warmupFraction + cooldownFraction',
-    'be at most 1',
-    warmupFraction + cooldownFraction,
-  );
+  const fraction = warmupFraction + cooldownFraction;
+  if (fraction > 1 || warmupSteps + cooldownSteps > totalSteps)
+    refuse(kind, 'warmupFraction + cooldownFraction', 'be at most 1', fraction);
   return schedule(
-    { kind, ...options, cooldownFraction, floor },
+    { kind, peak, totalSteps, warmupFraction, cooldownFraction, floor },
     phases({ peak, floor, warmupSteps, cooldownSteps, totalSteps }, linear, linear),
   );
 }

@@ -13,9 +13,12 @@ export type UntunedOptions = {
   beta2: number;
 };
 
-function checkUntuned(label: string, options: UntunedOptions): void {
+/** The options, each read once. */
+function readUntuned(label: string, options: UntunedOptions): UntunedOptions {
   checkNames(label, options, ['peak', 'beta2']);
-  checkNumber(label, 'beta2', options.beta2, '[0, 1)');
+  const { peak, beta2 } = options;
+  checkNumber(label, 'beta2', beta2, '[0, 1)');
+  return { peak, beta2 };
 }
 
 /**
@@ -36,8 +39,8 @@ function checkUntuned(label: string, options: UntunedOptions): void {
  * spec; // { kind: 'linearWarmup', peak: 1, warmupSteps: 2000, from: 0 }
  */
 export function untunedLinear(options: UntunedOptions): ScheduleOf<LinearWarmupSpec> {
-  checkUntuned('untunedLinear', options);
-  return linearWarmup({ peak: options.peak, warmupSteps: Math.round(2 / (1 - options.beta2)) });
+  const { peak, beta2 } = readUntuned('untunedLinear', options);
+  return linearWarmup({ peak, warmupSteps: Math.round(2 / (1 - beta2)) });
 }
 
 /**
@@ -58,6 +61,6 @@ export function untunedLinear(options: UntunedOptions): ScheduleOf<LinearWarmupS
  * spec; // { kind: 'exponentialWarmup', peak: 1, rate: 0.25 }
  */
 export function untunedExponential(options: UntunedOptions): ScheduleOf<ExponentialWarmupSpec> {
-  checkUntuned('untunedExponential', options);
-  return exponentialWarmup({ peak: options.peak, rate: 1 - options.beta2 });
+  const { peak, beta2 } = readUntuned('untunedExponential', options);
+  return exponentialWarmup({ peak, rate: 1 - beta2 });
 }

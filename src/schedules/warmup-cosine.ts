@@ -1,5 +1,5 @@
-import { check, checkNames } from '../check.js';
-import { phases } from './phases.js';
+import { checkNames, refuse } from '../check.js';
+import { checkTotalSteps, phases } from './phases.js';
 import { checkAmount, schedule, type ScheduleOf } from './schedule.js';
 import { cosine, linear } from './shapes.js';
 
@@ -9,7 +9,7 @@ export type WarmupCosineOptions = {
   peak: number;
   /** Length of the warmup in steps, at most totalSteps; 0 and 1 mean none. */
   warmupSteps: number;
-  /** The first step at which the floor is reached. */
+  /** The first step at which the floor is reached, at least 1. */
   totalSteps: number;
   /**
    * The value from totalSteps on, in [0, peak].
@@ -49,18 +49,13 @@ export function warmupCosine(options: WarmupCosineOptions): ScheduleOf<WarmupCos
   const { peak, warmupSteps, totalSteps, floor = 0 } = options;
   checkAmount(kind, 'peak', peak);
   checkAmount(kind, 'warmupSteps', warmupSteps, 1);
-  checkAmount(kind, 'totalSteps', totalSteps, 1);
+  checkTotalSteps(kind, totalSteps);
   checkAmount(kind, 'floor', floor, 0, peak);
-  check(
-    warmupSteps <= totalSteps,
-    kind,
-    'warmupSteps',
-    `be at most totalSteps, ${totalSteps}`,
-    warmupSteps,
-  );
+  if (warmupSteps > totalSteps)
+    refuse(kind, 'warmupSteps', `be at most totalSteps, ${totalSteps}`, warmupSteps);
   const cooldownSteps = totalSteps - warmupSteps;
   return schedule(
-    { kind, ...options, floor },
+    { kind, peak, warmupSteps, totalSteps, floor },
     phases({ peak, floor, warmupSteps, cooldownSteps, totalSteps }, linear, cosine),
   );
 }

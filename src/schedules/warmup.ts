@@ -29,7 +29,7 @@ export const warmup =
     checkAmount(kind, 'peak', peak);
     checkAmount(kind, 'warmupSteps', warmupSteps, 1);
     checkAmount(kind, 'from', from, 0, peak);
-    return schedule({ kind, ...options, from }, (step) =>
+    return schedule({ kind, peak, warmupSteps, from }, (step) =>
       // A shape can round to 1 before the end, and then the sum to past the peak:
       // 1.5 + (2 ** 52 + 3 - 1.5) is 2 ** 52 + 4.
       ++step < warmupSteps

@@ -1,12 +1,12 @@
-import { check, checkNames, checkNumber } from '../check.js';
-import { phases, stepsOf } from './phases.js';
-import { checkAmount, frozenCopy, schedule, type ScheduleOf } from './schedule.js';
-import { unitFunction, type CooldownShape, type WarmupShape } from './shape-names.js';
+import { check, checkNames, checkNumber, refuse } from '../check.js';
+import { checkTotalSteps, phases, stepsOf } from './phases.js';
+import { checkAmount, schedule, type ScheduleOf } from './schedule.js';
+import { readShape, type CooldownShape, type WarmupShape } from './shape-names.js';
 
 export type WsdCommon = {
   /** The value between warmup and cooldown, at least 0. */
   peak: number;
-  /** The first step at which the floor is reached. */
+  /** The first step at which the floor is reached, at least 1. */
   totalSteps: number;
   /** Length of the warmup in steps; 0 and 1 mean none. */
   warmupSteps: number;
@@ -92,7 +92,7 @@ export function wsd(options: WsdOptions): ScheduleOf<WsdSpec> {
     floor = 0,
   } = options as WsdCommon & WsdShapes & { cooldownSteps?: number; cooldownFraction?: number };
   checkAmount(kind, 'peak', peak);
-  checkAmount(kind, 'totalSteps', totalSteps, 1);
+  checkTotalSteps(kind, totalSteps);
   checkAmount(kind, 'warmupSteps', warmupSteps, 1);
   checkAmount(kind, 'floor', floor, 0, peak);
   check(
@@ -105,19 +105,16 @@ export function wsd(options: WsdOptions): ScheduleOf<WsdSpec> {
   if (fraction === undefined) checkAmount(kind, 'cooldownSteps', steps, 1);
   else checkNumber(kind, 'cooldownFraction', fraction, '[0, 1]');
   const cooldownSteps = steps ?? stepsOf(fraction!, totalSteps);
-  check(
-    warmupSteps + cooldownSteps <= totalSteps,
-    kind,
-    'warmup and cooldown',
-    `fit into totalSteps, ${totalSteps}`,
-    `${warmupSteps} + ${cooldownSteps}`,
-  );
+  if (warmupSteps + cooldownSteps > totalSteps) {
+    const lengths = `${warmupSteps} + ${cooldownSteps}`;
+    refuse(kind, 'warmup and cooldown', `fit into totalSteps, ${totalSteps}`, lengths);
+  }
+  const rise = readShape(kind, 'warmup', warmup, 'in', [0, peak]);
+  const fall = readShape(kind, 'cooldown', cooldown, 'out', [floor, peak]);
+  const length = fraction === undefined ? { cooldownSteps } : { cooldownFraction: fraction };
+  const shapes = { cooldown: fall.plain, warmup: rise.plain };
   return schedule(
-    frozenCopy({ kind, ...options, cooldown, warmup, floor }),
-    phases(
-      { peak, floor, warmupSteps, cooldownSteps, totalSteps },
-      unitFunction(kind, 'warmup', warmup, 'in', [0, peak]),
-      unitFunction(kind, 'cooldown', cooldown, 'out', [floor, peak]),
-    ),
+    { kind, peak, totalSteps, warmupSteps, ...length, ...shapes, floor } as WsdSpec,
+    phases({ peak, floor, warmupSteps, cooldownSteps, totalSteps }, rise.unit, fall.unit),
   );
 }
