@@ -9,6 +9,7 @@ import { show } from './check.js';
 export function kindOf(value: unknown): string {
   if (value instanceof Tensor) return `a tensor of shape [${value.shape}]`;
   if (typeof value !== 'object' || value === null) return show(value);
+  if (Array.isArray(value)) return `[${value.map(kindOf)}]`;
   return `an object of ${value.constructor?.name ?? 'no class'}`;
 }
 

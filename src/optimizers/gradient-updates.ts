@@ -84,10 +84,14 @@ const isPlainObject = (value: unknown): boolean =>
   Object.getPrototypeOf((Object.getPrototypeOf(value) as unknown) ?? value) === null;
 
 /** True of an object with a name and at most a tensor: what else it has would be lost. */
-const isNamed = (item: unknown): item is { readonly name: string; readonly tensor?: unknown } =>
-  Object.hasOwn(item as object, 'name') &&
-  typeof (item as NamedGradient).name === 'string' &&
-  Object.keys(item as object).every((key) => key === 'name' || key === 'tensor');
+function isNamed(item: unknown): item is { readonly name: string; readonly tensor?: unknown } {
+  const keys = Object.keys(item as object);
+  return (
+    keys.includes('name') &&
+    keys.every((key) => key === 'name' || key === 'tensor') &&
+    typeof (item as NamedGradient).name === 'string'
+  );
+}
 
 function throwForm(label: string, found: unknown, name?: string): never {
   throw new Error(

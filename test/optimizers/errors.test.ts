@@ -175,10 +175,50 @@ describe('options', () => {
     [[{ match: 'a', rotational: 1 }], 'groups[0]: rotational must be true or false, got 1'],
     [[{ match: 'a', lr: 1 }], "groups[0]: unknown option 'lr', allowed are"],
     [[null], 'groups[0]: options must be an object'],
+    [[undefined], 'groups[0]: options must be an object'],
+    [[{ match: 'a' }, ...Array(1)], 'groups[1]: options must be an object'],
+    [Array(2), 'groups[0]: options must be an object'],
     [['a'], 'groups[0]: options must be an object'],
   ];
   test.each(badGroups)('groups = %j', (groups, message) => {
     expect(() => make('AdamW', { learningRate: 0.1, groups })).toThrow(`AdamW: ${message}`);
+  });
+
+  test.each<[unknown, string]>([
+    [undefined, 'the config must be an object, got undefined'],
+    [null, 'the config must be an object, got null'],
+    ['{}', "the config must be an object, got '{}'"],
+    [{}, 'learningRate must lie in [0, Infinity)'],
+    [{ learningRate: 0.1, groups: null }, 'groups must be an array of groups, got null'],
+    [{ learningRate: 0.1, groups: 'a' }, "groups must be an array of groups, got 'a'"],
+    [
+      { learningRate: 0.1, groups: [{ match: 'a' }] },
+      'groups[0]: match must be a list of { name }',
+    ],
+    [{ learningRate: 0.1, groups: [{ match: ['a'] }] }, 'groups[0]: match must be a'],
+    [{ learningRate: 0.1, groups: [{ match: [null] }] }, 'groups[0]: match must be a'],
+    [{ learningRate: 0.1, groups: [null] }, 'groups[0]: match must be a list of { name }'],
+    [{ learningRate: 0.1, groups: ['a'] }, 'groups[0]: match must be a list of { name }'],
+    [{ learningRate: 0.1, groups: [{}] }, 'groups[0]: match must be a list of { name }'],
+  ])('fromConfig(%j)', (config, message) => {
+    for (const Class of [AdamW, Lion])
+      expect(() => Class.fromConfig(Class as never, config as never)).toThrow(
+        `${Class.name}: ${message}`,
+      );
+  });
+
+  test('registerOptimizers', () => {
+    const of = (options: unknown) => () => registerOptimizers(options as never);
+    const rules =
+      'registerOptimizers: rules must be a list of rules, each of which defineRule gave';
+    expect(of(null)).toThrow('registerOptimizers: options must be an object with rules');
+    expect(of([adamW()])).toThrow("registerOptimizers: unknown option '0', allowed are rules");
+    expect(of({ rule: adamW() })).toThrow("registerOptimizers: unknown option 'rule'");
+    expect(of({ rules: adamW() })).toThrow(rules);
+    expect(of({ rules: [adamW(), null] })).toThrow(rules);
+    expect(of({ rules: [undefined] })).toThrow(rules);
+    expect(of({ rules: 'adamW' })).toThrow(`${rules}, got 'adamW'`);
+    expect(of({ rules: [{ name: 'r' }] })).toThrow(rules);
   });
 
   test('RuleOptimizer', () => {
@@ -207,6 +247,16 @@ describe('options', () => {
     expect(of({ rule, learningRate: 0.1, hyperparameters: null })).toThrow(
       'RuleOptimizer plain: hyperparameters must be',
     );
+    const load = (config: unknown) => () =>
+      RuleOptimizer.fromConfig(RuleOptimizer as never, config as never);
+    registerOptimizers({ rules: [rule] });
+    for (const hyperparameters of [null, 5, 'beta'])
+      expect(load({ rule: 'plain', learningRate: 0.1, hyperparameters })).toThrow(
+        'RuleOptimizer plain: hyperparameters must be an object of numbers, got',
+      );
+    expect(load(undefined)).toThrow('RuleOptimizer: the config must be an object');
+    for (const name of [undefined, 5, 'nobody', 'constructor'])
+      expect(load({ rule: name })).toThrow('RuleOptimizer: the saved rule ');
     // These would quietly take the place of what every rule gets.
     for (const name of [
       'learningRate',
@@ -235,6 +285,24 @@ describe('options', () => {
     expect(() => defineRule({ name: 'r', slots: { m: 'row' as never }, update })).toThrow(
       "rule r: slots.m must be 'element', 'neuron' or 'tensor', got 'row'",
     );
+    for (const [part, value, message] of [
+      ['slots', null, 'be an object, got null'],
+      ['slots', ['m'], "be an object, got ['m']"],
+      ['roles', null, 'be an object, got null'],
+      ['roles', 'm', "be an object, got 'm'"],
+      ['hyperparameters', null, 'be an object, got null'],
+      ['hyperparameters', 5, 'be an object, got 5'],
+      ['random', 5, 'be a list of slots, got 5'],
+      ['random', null, 'be a list of slots, got null'],
+      ['random', 'm', "be a list of slots, got 'm'"],
+      ['random', ['m'], "name slots, got 'm'"],
+      ['host', 5, 'be a function, got 5'],
+      ['prepare', {}, 'be a function, got [object Object]'],
+      ['initial', null, 'be a function, got null'],
+    ])
+      expect(() => defineRule({ name: 'r', update, [part as 'host']: value as never })).toThrow(
+        `rule r: ${part} must ${message}`,
+      );
     expect(() => defineRule({ name: 'r', update: undefined as never })).toThrow(
       'rule r: update must be a function, got undefined',
     );
@@ -476,17 +544,153 @@ describe.each([
     optimizer.dispose();
   });
 
-  test('one variable twice in a step', async () => {
+  test('two gradients for one variable in a step', async () => {
     const optimizer = stepped();
+    const other = gradient(a);
     await refuses(
       optimizer,
       () =>
         optimizer.applyGradients([
           { name: a.name, tensor: keptGradient },
-          { name: a.name, tensor: keptGradient },
+          { name: b.name, tensor: goodForB },
+          { name: a.name, tensor: other },
         ]),
       `AdamW: variable '${a.name}' has two gradients in one step`,
     );
+    optimizer.dispose();
+  });
+
+  test('a gradient for a frozen variable', async () => {
+    const optimizer = stepped();
+    b.trainable = false;
+    await refuses(
+      optimizer,
+      () => optimizer.applyGradients({ [a.name]: keptGradient, [b.name]: goodForB }),
+      `AdamW: variable '${b.name}' is frozen, but got a gradient`,
+    );
+    optimizer.dispose();
+  });
+
+  describe('gradients in another form', () => {
+    const forms: [string, (name: string, tensor: tf.Tensor) => unknown, string][] = [
+      ['nothing', () => undefined, 'undefined'],
+      ['null', () => null, 'null'],
+      ['a number', () => 3, '3'],
+      ['a name', (name) => name, "'"],
+      ['a boolean', () => false, 'false'],
+      ['a function', () => () => ({}), 'a function'],
+      ['a tensor', (_, tensor) => tensor, 'a tensor of shape [4,3]'],
+      ['a Map', (name, tensor) => new Map([[name, tensor]]), 'an object of Map'],
+      ['a Set', (_, tensor) => new Set([tensor]), 'an object of Set'],
+      ['a promise', () => Promise.resolve({}), 'an object of Promise'],
+      ['pairs', (name, tensor) => [[tensor, { name }]], '[a tensor of shape [4,3],an object of'],
+      ['pairs by name', (name, tensor) => [[name, tensor]], "['"],
+      ['bare tensors', (_, tensor) => [tensor], 'a tensor of shape [4,3]'],
+      ['bare names', (name) => [name], "'"],
+      ['a function in the list', () => [() => 1], 'a function'],
+      ['0 in the list', () => [0], '0'],
+      ['another key', (name, gradient) => [{ name, gradient }], 'an object of Object'],
+      ['one key more', (name, tensor) => [{ name, tensor, scale: 2 }], 'an object of Object'],
+      ['no name', (_, tensor) => [{ tensor }], 'an object of Object'],
+      ['a number for a name', (_, tensor) => [{ name: 3, tensor }], 'an object of Object'],
+      ['a number for a tensor', (name) => ({ [name]: 5 }), '5 for '],
+      ['0 for a tensor', (name) => ({ [name]: 0 }), '0 for '],
+      ['false for a tensor', (name) => [{ name, tensor: false }], 'false for '],
+      ['numbers for a tensor', (name) => ({ [name]: [1, 2] }), '[1,2] for '],
+      ['what computeGradients gives', (name, tensor) => ({ grads: { [name]: tensor } }), 'an obj'],
+    ];
+    test.each(forms)('%s', async (_, form, found) => {
+      const optimizer = stepped();
+      const given = form(a.name, keptGradient);
+      await refuses(
+        optimizer,
+        () => optimizer.applyGradients(given as never),
+        `AdamW: gradients must be { name: tensor } or [{ name, tensor }], got ${found}`,
+      );
+      optimizer.dispose();
+    });
+
+    test.each(['constructor', '__proto__', 'toString', 'hasOwnProperty'])(
+      'a name that objects have: %s',
+      async (name) => {
+        const optimizer = stepped();
+        await refuses(
+          optimizer,
+          () => optimizer.applyGradients([{ name, tensor: keptGradient }]),
+          `AdamW: there is no variable named '${name}'; it may have been disposed`,
+        );
+        optimizer.applyGradients([{ name, tensor: null }]);
+        optimizer.dispose();
+      },
+    );
+  });
+
+  describe('what is no list of variables', () => {
+    const given: [string, () => unknown, string][] = [
+      ['nothing', () => undefined, 'undefined'],
+      ['a variable', () => a, 'a tensor of shape [4,3]'],
+      ['a tensor', () => [a, keptGradient], 'a tensor of shape [4,3]'],
+      ['undefined', () => [a, undefined], 'undefined'],
+      ['a hole', () => Array(2), 'undefined'],
+      ['a name', () => [a.name], "'"],
+      ['an object', () => ({ a }), 'an object of Object'],
+      [
+        'weights of a model',
+        () => [{ name: 'w', shape: [4, 3], dtype: 'float32', read: () => a }],
+        'an object of Object',
+      ],
+    ];
+    const allowed =
+      'must be a list of tf.Variable; ' +
+      'of a model: model.trainableWeights.map((weight) => weight.read()), got ';
+    test.each(given)('prepare: %s', async (_, make, found) => {
+      const optimizer = stepped();
+      const list = make() as never;
+      await refuses(
+        optimizer,
+        () => optimizer.prepare(list),
+        `AdamW: variables ${allowed}${found}`,
+      );
+      optimizer.dispose();
+    });
+
+    test.each(given.slice(1))('minimize: %s', async (_, make, found) => {
+      const optimizer = stepped();
+      const list = make() as never;
+      const loss = () => tf.sum(tf.square(a)) as tf.Scalar;
+      await refuses(
+        optimizer,
+        () => optimizer.minimize(loss, false, list),
+        `AdamW: varList ${allowed}${found}`,
+      );
+      optimizer.dispose();
+    });
+
+    test('readState', async () => {
+      const optimizer = stepped();
+      for (const variable of [undefined, a.name, keptGradient])
+        await refuses(
+          optimizer,
+          () => optimizer.readState(variable as never),
+          `AdamW: variables ${allowed}`,
+        );
+      optimizer.dispose();
+    });
+  });
+
+  test.each<[string, () => unknown, string]>([
+    ['no function', () => 5, '5'],
+    ['a number', () => () => 5, '5'],
+    ['nothing', () => () => undefined, 'undefined'],
+    ['a vector', () => () => b.clone(), 'a tensor of shape [5]'],
+    ['a promise', () => async () => 1, 'an object of Promise'],
+  ])('a loss that is %s', async (_, make, found) => {
+    const message = `AdamW: the loss must be a function that gives a scalar, got ${found}`;
+    const optimizer = stepped();
+    const loss = make();
+    await refuses(optimizer, () => optimizer.minimize(loss as never), message);
+    await refuses(optimizer, () => optimizer.minimize(loss as never, true, [a, b]), message);
+    await refuses(optimizer, () => optimizer.computeGradients(loss as never), message);
     optimizer.dispose();
   });
 
