@@ -91,7 +91,7 @@ export function checkTensor(
 
 /**
  * Throws unless an update can be made, and its decay leaves the weights their sign. `decayRate` is
- * the variable's learning rate where that multiplies the weight decay, else 0.
+ * the learning rate that multiplies the weight decay, 0 where the decay is not decoupled.
  */
 export function checkUpdate(
   label: string,
@@ -100,7 +100,7 @@ export function checkUpdate(
 ): void {
   checkTensor(label, 'variable', settings, variable);
   checkTensor(label, 'the gradient of', settings, gradient);
-  const decay = decayRate * settings.weightDecay;
+  const decay = decayRate * settings.learningRateScale * settings.weightDecay;
   if (!(decay < 1))
     throw new Error(
       `${label}: variable ${show(settings.name)}: learningRate * weightDecay must be below 1, ` +

@@ -2,10 +2,8 @@
  * A learning rate, or another rate, as users give it: a number, a schedule, or a function of the
  * step.
  */
-import { show } from '../check.js';
 import type { Schedule } from '../schedules/index.js';
 import { checkOption, float32Within, type Option } from '../schema.js';
-import type { VariableSettings } from './groups.js';
 
 /** A number, a schedule, or a function of the step, which counts from 0. */
 export type LearningRate = number | Schedule | ((step: number) => number);
@@ -25,16 +23,4 @@ export function rateAt(label: string, option: string, given: LearningRate, step:
   const value = given(step);
   checkOption(label, `${option} at step ${step}`, number, value);
   return value;
-}
-
-/** The learning rate of one variable; throws if float32 cannot hold it. */
-export function scaledRate(
-  label: string,
-  learningRate: number,
-  { name, learningRateScale }: VariableSettings,
-): number {
-  const scaled = learningRate * learningRateScale;
-  if (Math.fround(scaled) === Infinity)
-    checkOption(`${label}: variable ${show(name)}`, 'learningRate', number, scaled);
-  return scaled;
 }

@@ -44,7 +44,7 @@ export function checkPrecision(
     clipNorm === undefined,
     label,
     'clipNorm',
-    'be left out on a backend of half precision, where sums of squares overflow',
+    'be left out on a backend of half precision',
     clipNorm,
   );
 }

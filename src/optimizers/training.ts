@@ -20,7 +20,6 @@ import {
   type StepVariable,
 } from './gradient-updates.js';
 import { checkGroupsUsed } from './groups.js';
-import { scaledRate } from './learning-rate.js';
 import type { Definition, Options } from './options.js';
 import { checkPrecision, epsilonHere } from './precision.js';
 import { checkFits, copyState, matchStates, type StateSnapshot } from './saved-state.js';
@@ -102,10 +101,8 @@ export class Training {
       this.#stateOf(variable),
     );
     const updates = stepVariables.filter(hasGradient);
-    for (const update of updates) {
-      const rate = scaledRate(this.#label, learningRate, update.state.settings);
-      checkUpdate(this.#label, update, this.#definition.decoupled ? rate : 0);
-    }
+    for (const update of updates)
+      checkUpdate(this.#label, update, this.#definition.decoupled ? learningRate : 0);
     const executor = this.executor();
     this.#addVariables(executor, stepVariables, updates);
     const { probe } = this.#options;
