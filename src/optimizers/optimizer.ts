@@ -31,8 +31,8 @@ export abstract class FusedOptimizer extends Optimizer {
     super();
     this.#label = definition.label ?? this.getClassName();
     this.#options = completeOptions(this.#label, definition, options);
-    const isEpsilonGiven = (options as { readonly epsilon?: number }).epsilon !== undefined;
-    this.#training = new Training(this.#label, definition, this.#options, isEpsilonGiven);
+    const { epsilon } = options as { readonly epsilon?: number };
+    this.#training = new Training(this.#label, definition, this.#options, epsilon);
     this.#options.probe?.attach(this.#label);
   }
 
