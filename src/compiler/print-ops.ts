@@ -50,26 +50,24 @@ const sumBlock = 32;
 
 /** Shapes in which values of each domain broadcast against each other. */
 type Views = Readonly<Record<DeviceDomain, number[]>> & {
-  /** The axes over which the sum of a neuron goes. */
+  /** The axes of a neuron, in the order in which they are summed. */
   readonly fanIn: readonly number[];
 };
 
 /**
- * The views of a tensor: of its own shape where that has no axes but the three of the layout, so
- * that new values need not be copied into it. On webgpu some operations know no tensor of more than
- * four axes, and a blocked sum adds one.
+ * The views of a tensor: up to rank 2, where its axes are those of the layout, of its own shape, so
+ * that new values are made in it. Else of three axes: on webgpu some operations know no tensor of
+ * more than four, and a blocked sum adds one.
  */
-function viewsOf({ before, between, neurons, after }: Layout, shape: number[] | undefined): Views {
-  const element = [before * between, neurons, after];
-  const startsAt = (axis: number): boolean =>
-    !!shape && util.arraysEqual(element.slice(axis, axis + shape.length), shape);
-  const first = [0, 1, 2].find(startsAt);
-  const [begin, end] = first === undefined ? [0, 3] : [first, first + shape!.length];
+function viewsOf({ before, between, neurons, after }: Layout, rank: number): Views {
+  const first = rank < 2 || (rank === 2 && after !== 1) ? 1 : 0;
+  const own = (...view: number[]): number[] => view.slice(first, first + rank);
+  const element = own(before * between, neurons, after);
   return {
-    element: element.slice(begin, end),
-    neuron: [1, neurons, 1].slice(begin, end),
-    tensor: [1, 1, 1].slice(begin, end),
-    fanIn: [2, 0].filter((axis) => axis >= begin && axis < end).map((axis) => axis - begin),
+    element,
+    neuron: own(1, neurons, 1),
+    tensor: own(1, 1, 1),
+    fanIn: [2 - first, -first].filter((axis) => axis in element),
   };
 }
 
@@ -137,7 +135,7 @@ export function runOps(
 ): Map<Buffer, Tensor> {
   const isWhole = ({ role }: Buffer) => role === 'variable' || role === 'gradient';
   const whole = plan.buffers.find(isWhole);
-  const views = viewsOf(layout, whole && inputs(whole).shape);
+  const views = viewsOf(layout, whole ? inputs(whole).rank : 3);
   const { neuronsOuter, between } = layout;
   const memory = new Map<Buffer, Tensor>();
   const results = new Map<Buffer, Tensor>();

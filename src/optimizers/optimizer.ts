@@ -40,8 +40,8 @@ export abstract class FusedOptimizer extends Optimizer {
     super();
     this.#label = definition.label ?? this.getClassName();
     this.#options = completeOptions(this.#label, definition, options);
-    const isEpsilonGiven = (options as { readonly epsilon?: number }).epsilon !== undefined;
-    this.#training = new Training(this.#label, definition, this.#options, isEpsilonGiven);
+    const { epsilon } = options as { readonly epsilon?: number };
+    this.#training = new Training(this.#label, definition, this.#options, epsilon);
     for (const name of Object.keys({ ...commonSchema, ...definition.hyperparameters })) {
       // An assignment to an option would do nothing.
       const set = (): never => this.#refuseAssignment(name);

@@ -18,23 +18,21 @@ function storesHalfFloats(): boolean {
     : current.floatPrecision() === 16;
 }
 
-const isTooSmall = (epsilon: unknown): boolean => (epsilon as number) < smallestHalfEpsilon;
-
-/** The epsilon on the current backend: one that was not given is chosen so that it can be held. */
-export const epsilonHere = ({ epsilon }: Options, isGiven: boolean): number | undefined =>
-  !isGiven && isTooSmall(epsilon) && storesHalfFloats()
+/** The epsilon on the current backend; in place of a default that it cannot hold, the smallest. */
+export const epsilonHere = ({ epsilon }: Options, given: number | undefined): number | undefined =>
+  given === undefined && (epsilon as number) < smallestHalfEpsilon && storesHalfFloats()
     ? smallestHalfEpsilon
     : (epsilon as number | undefined);
 
-/** Throws if the current backend cannot hold an option that was given. */
+/** Throws for options that the current backend cannot hold; `epsilon` if it was given. */
 export function checkPrecision(
   label: string,
-  { epsilon, clipNorm }: Options,
-  isEpsilonGiven: boolean,
+  { clipNorm }: Options,
+  epsilon: number | undefined,
 ): void {
   if (!storesHalfFloats()) return;
   check(
-    !isEpsilonGiven || !isTooSmall(epsilon),
+    !(epsilon! < smallestHalfEpsilon),
     label,
     'epsilon',
     `be at least ${smallestHalfEpsilon} on a backend of half precision, where it would be 0`,
@@ -44,7 +42,7 @@ export function checkPrecision(
     clipNorm === undefined,
     label,
     'clipNorm',
-    'be left out on a backend of half precision, where sums of squares overflow',
+    'be left out on a backend of half precision',
     clipNorm,
   );
 }

@@ -36,7 +36,7 @@ export class Training {
   readonly #label: string;
   readonly #definition: Definition;
   readonly #options: Options;
-  readonly #isEpsilonGiven: boolean;
+  readonly #givenEpsilon: number | undefined;
   readonly #newState: ReturnType<typeof stateFactory>;
   /** Scales all gradients of a step; undefined without clipNorm. */
   readonly #clipping: StepWide | undefined;
@@ -48,12 +48,12 @@ export class Training {
   /** The backend that the executor was made for. */
   #backend: unknown;
 
-  constructor(label: string, definition: Definition, options: Options, isEpsilonGiven: boolean) {
+  constructor(label: string, definition: Definition, options: Options, givenEpsilon?: number) {
     const { clipNorm } = options;
     this.#label = label;
     this.#definition = definition;
     this.#options = options;
-    this.#isEpsilonGiven = isEpsilonGiven;
+    this.#givenEpsilon = givenEpsilon;
     this.#newState = stateFactory(label, definition, options);
     if (clipNorm !== undefined) this.#clipping = { plan: clipByGlobalNorm(), values: { clipNorm } };
   }
@@ -65,13 +65,13 @@ export class Training {
 
   /** The epsilon on the current backend, of an optimizer that has one. */
   get epsilon(): number | undefined {
-    return epsilonHere(this.#options, this.#isEpsilonGiven);
+    return epsilonHere(this.#options, this.#givenEpsilon);
   }
 
   /** The executor of the current backend; slots move along when the backend has changed. */
   executor(): Executor {
     if (!this.#executor || this.#backend !== backend()) {
-      checkPrecision(this.#label, this.#options, this.#isEpsilonGiven);
+      checkPrecision(this.#label, this.#options, this.#givenEpsilon);
       this.#executor = moveSlots(this.#options.executor, this.states(), this.#executor);
       this.#backend = backend();
     }

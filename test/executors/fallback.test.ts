@@ -167,7 +167,7 @@ test('an obstacle that appears in mid-run takes the slots along', async () => {
 
 describe('half precision', () => {
   test.each(['AdamW', 'GIAdam'] as const)(
-    '%s: an epsilon that would be 0 is refused',
+    '%s: an epsilon that would be 0 is refused, and not used by default',
     async (name) => {
       await useBackend('cpu');
       vi.spyOn(tf.backend() as tf.KernelBackend, 'floatPrecision').mockReturnValue(16);
@@ -175,16 +175,74 @@ describe('half precision', () => {
       const v = numbersVariable([3], 1);
       const g = numbersTensor([3], 2);
       const make = (epsilon?: number) => new library[name]({ learningRate: 0.1, epsilon });
-      for (const epsilon of [undefined, 1e-8, 9.9e-5, 0]) {
+      for (const epsilon of [1e-8, 9.9e-5, 0]) {
         expect(() => make(epsilon).applyGradients({ [v.name]: g })).toThrow(
           `${name}: epsilon must be at least 0.0001 on a backend of half precision, ` +
-            `where it would be 0, got ${epsilon ?? 1e-8}`,
+            `where it would be 0, got ${epsilon}`,
         );
       }
-      const before = bitsOf(v);
-      make(1e-4).applyGradients({ [v.name]: g });
-      expect(bitsOf(v)).not.toEqual(before);
-      tf.dispose([v, g]);
+      const values = v.clone();
+      const stepOf = (optimizer: InstanceType<(typeof library)[typeof name]>): Int32Array => {
+        v.assign(values as tf.Variable);
+        optimizer.applyGradients({ [v.name]: g });
+        return bitsOf(v);
+      };
+      const byDefault = make();
+      expect(stepOf(byDefault)).not.toEqual(bitsOf(values));
+      expect(byDefault.hyperparameters.epsilon).toBe(1e-4);
+      expect(byDefault.getConfig().epsilon).toBe(1e-8);
+      expect(stepOf(make())).toEqual(stepOf(make(1e-4)));
+      tf.dispose([v, g, values]);
     },
   );
+
+  test('the default follows the backend; a saved default is a default', async () => {
+    await useBackend('cpu');
+    const half = vi.spyOn(tf.backend() as tf.KernelBackend, 'floatPrecision').mockReturnValue(16);
+    const { AdamW, RuleOptimizer } = await freshLibrary();
+    const { adamW } = await import('../../src/rules/index.js');
+    const v = numbersVariable([3], 1);
+    const g = numbersTensor([3], 2);
+    const rule = adamW();
+    const ruled = (hyperparameters?: Record<string, number>) =>
+      new RuleOptimizer({ rule, learningRate: 0.1, hyperparameters });
+    const loaded = AdamW.fromConfig<InstanceType<typeof AdamW>>(
+      AdamW as never,
+      new AdamW({ learningRate: 0.1 }).getConfig(),
+    );
+    for (const optimizer of [
+      new AdamW({ learningRate: 0.1 }),
+      loaded,
+      ruled(),
+      ruled({ beta1: 0.8 }),
+    ]) {
+      optimizer.applyGradients({ [v.name]: g });
+      expect(optimizer.hyperparameters.epsilon).toBe(1e-4);
+      await useBackend('wasm');
+      optimizer.applyGradients({ [v.name]: g });
+      expect(optimizer.hyperparameters.epsilon).toBe(1e-8);
+      await useBackend('cpu');
+      expect(optimizer.hyperparameters.epsilon).toBe(1e-4);
+    }
+    expect(() => ruled({ epsilon: 1e-8 }).applyGradients({ [v.name]: g })).toThrow(
+      'RuleOptimizer adamW: epsilon must be at least 0.0001 on a backend of half precision, ' +
+        'where it would be 0, got 1e-8',
+    );
+    expect(half).toHaveBeenCalled();
+    tf.dispose([v, g]);
+  });
+
+  test('clipNorm is refused', async () => {
+    await useBackend('cpu');
+    vi.spyOn(tf.backend() as tf.KernelBackend, 'floatPrecision').mockReturnValue(16);
+    const { Lion } = await freshLibrary();
+    const v = numbersVariable([3], 1);
+    const g = numbersTensor([3], 2);
+    const before = bitsOf(v);
+    expect(() =>
+      new Lion({ learningRate: 0.1, clipNorm: 2 }).applyGradients({ [v.name]: g }),
+    ).toThrow('Lion: clipNorm must be left out on a backend of half precision, got 2');
+    expect(bitsOf(v)).toEqual(before);
+    tf.dispose([v, g]);
+  });
 });

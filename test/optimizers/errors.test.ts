@@ -498,7 +498,7 @@ describe.each([
 
     test('half precision with an epsilon that would be 0', async () => {
       vi.spyOn(tf.backend() as tf.KernelBackend, 'floatPrecision').mockReturnValue(16);
-      const optimizer = fresh();
+      const optimizer = new AdamW({ learningRate: 0.1, epsilon: 1e-8, executor });
       await refuses(
         optimizer,
         () => optimizer.applyGradients({ [a.name]: keptGradient }),

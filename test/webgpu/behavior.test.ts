@@ -318,7 +318,7 @@ describeWebGPU('half precision', () => {
     vi.spyOn(backend(), 'floatPrecision').mockReturnValue(16 as 32);
     const variables = makeVariables();
     const before = await results(variables);
-    const optimizer = makeAdamW();
+    const optimizer = new AdamW({ learningRate: 0.01, epsilon: 1e-8 });
     expect(() => train(optimizer, variables, 0, 1)).toThrow(
       'AdamW: epsilon must be at least 0.0001 on a backend of half precision, where it would be 0, got 1e-8',
     );
