@@ -77,6 +77,13 @@ export function checkNumber(
   if (!isWithin(value, interval)) refuse(label, option, `lie in ${interval}`, value);
 }
 
+/** Throws for a number that float32, in which tensors compute, would make 0 or infinite. */
+export function checkFloat32(label: string, option: string, value: number): void {
+  const rounded = Math.fround(value);
+  if (!Number.isFinite(rounded) || (rounded === 0 && value !== 0))
+    refuse(label, option, 'be 0 or have a magnitude from 1.5e-45 to 3.4e38, for float32', value);
+}
+
 /** Throws unless `value` is a whole number of at least `least`. */
 export function checkCount(
   label: string,
@@ -105,3 +112,12 @@ export const checkNames: (label: string, options: unknown, names: readonly strin
       names.includes(name) || fail(`${label}: unknown option '${name}', allowed are ${list}`),
   );
 };
+
+/**
+ * The value of an option: the object's own, or what its class has an accessor for. What every
+ * object inherits, such as `constructor`, is no option.
+ */
+export const optionOf = (options: object, name: string): unknown =>
+  name in Object.prototype && !Object.hasOwn(options, name)
+    ? undefined
+    : (options as Record<string, unknown>)[name];

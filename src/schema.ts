@@ -1,5 +1,5 @@
 /** Options as a table: of each name the default and what is allowed. */
-import { checkNames, isWithin, show } from './check.js';
+import { checkNames, isWithin, optionOf, show } from './check.js';
 
 export type Option = {
   /** undefined where an option is off unless given. */
@@ -75,7 +75,8 @@ export function parseOptions(
   checkNames(label, given, Object.keys(schema));
   const options: Record<string, unknown> = {};
   for (const [name, option] of Object.entries(schema)) {
-    const { [name]: value = option.default } = given as Record<string, unknown>;
+    const found = optionOf(given as object, name);
+    const value = found === undefined ? option.default : found;
     if (value === undefined && !option.required) continue;
     checkOption(label, name, option, value);
     options[name] = value;
@@ -93,10 +94,17 @@ export const count = (least: number, value?: number): Option => ({
   accepts: (given) => Number.isSafeInteger(given) && (given as number) >= least,
 });
 
+/** True for a list of items that are all accepted; a hole is undefined. */
+export function isListOf(given: unknown, accepts: (item: unknown) => boolean): boolean {
+  if (!Array.isArray(given)) return false;
+  // Ends at the first hole of a list whose length alone is large.
+  for (const item of given) if (!accepts(item)) return false;
+  return true;
+}
+
 /** Names of variables. */
 export const variableNames = (value?: readonly string[]): Option => ({
   default: value,
   allowed: 'be a list of variable names',
-  accepts: (given) =>
-    Array.isArray(given) && given.every((name: unknown) => typeof name === 'string'),
+  accepts: (given) => isListOf(given, (name) => typeof name === 'string'),
 });

@@ -2,8 +2,8 @@
  * Settings of one optimizer that give the update size and the equilibrium rotation of another.
  * Plain numbers, no tfjs.
  */
-import { checkNames, checkNumber } from '../check.js';
-import { equilibriumRotation, lionVariance, steadyStateSize } from './equilibrium.js';
+import { parseOptions, required, within, type Schema } from '../schema.js';
+import { checkFinite, equilibriumRotation, lionVariance, steadyStateSize } from './equilibrium.js';
 
 /** What both AdamW and Lion take. */
 export type DecayedSettings = {
@@ -25,32 +25,42 @@ export type ConverterOptions = AdamWSettings & {
   readonly lion?: LionBetas;
 };
 
-const intervals: Readonly<Record<string, string>> = {
-  learningRate: '(0, Infinity)',
-  weightDecay: '[0, Infinity)',
-  rotation: '[0, Infinity)',
-  beta1: '[0, 1)',
-  beta2: '[0, 1)',
-};
+const rate = /* @__PURE__ */ required(within('(0, Infinity)'));
+const decay = /* @__PURE__ */ required(within('[0, Infinity)'));
+const decayRate = /* @__PURE__ */ within('[0, 1)');
 
-function checkSettings(
-  label: string,
-  options: Readonly<Record<string, unknown>>,
-  required: readonly string[],
-  optional: readonly string[] = [],
-): void {
-  checkNames(label, options, [...required, ...optional]);
-  for (const name of Object.keys(intervals)) {
-    if (required.includes(name) || (optional.includes(name) && options[name] !== undefined))
-      checkNumber(label, name, options[name], intervals[name]);
-  }
-}
+const adamWSchema: Schema = { learningRate: rate, weightDecay: decay, beta1: decayRate };
+const rotationSchema: Schema = { rotation: decay, learningRate: rate, beta1: decayRate };
+const lionSchema: Schema = {
+  beta1: /* @__PURE__ */ required(decayRate),
+  beta2: /* @__PURE__ */ required(decayRate),
+};
+const converterSchema: Schema = {
+  ...adamWSchema,
+  lion: {
+    allowed: 'be an object with beta1, beta2',
+    accepts: (given) => given !== null && typeof given === 'object',
+  },
+};
 
 const lionDefaults: LionBetas = { beta1: 0.9, beta2: 0.99 };
 
-function checkLion(label: string, options: ConverterOptions): void {
-  checkSettings(label, options, ['learningRate', 'weightDecay'], ['beta1', 'lion']);
-  if (options.lion) checkSettings(`${label}: lion`, options.lion, ['beta1', 'beta2']);
+/** The settings to convert, with the steady-state size of AdamW's updates and Lion's variance. */
+function readSettings(label: string, options: ConverterOptions) {
+  const given = parseOptions(label, converterSchema, options) as ConverterOptions;
+  const { learningRate, weightDecay, beta1 = 0.9 } = given;
+  const lion = given.lion
+    ? (parseOptions(`${label}: lion`, lionSchema, given.lion) as LionBetas)
+    : lionDefaults;
+  const variance = lionVariance(lion.beta1, lion.beta2);
+  return { learningRate, weightDecay, size: steadyStateSize(beta1), variance };
+}
+
+/** Throws if settings that are allowed give one that is too large for a number. */
+function checkedSettings(label: string, { learningRate, weightDecay }: DecayedSettings) {
+  checkFinite(label, 'learningRate', learningRate);
+  checkFinite(label, 'weightDecay', weightDecay);
+  return { learningRate, weightDecay };
 }
 
 /**
@@ -62,20 +72,19 @@ function checkLion(label: string, options: ConverterOptions): void {
  *
  * @param options - AdamW's settings, and Lion's betas as `lion`.
  * @returns Lion's learning rate and weight decay.
- * @throws {Error} if an option is unknown or out of range.
+ * @throws {Error} if an option is unknown or out of range, or a result is too large for a number.
  * @see {@link https://arxiv.org/abs/2305.17212 | Kosson et al., Rotational equilibrium, Table 1}
  * @example
  * lionFromAdamW({ learningRate: 1e-3, weightDecay: 0.1 }).learningRate.toFixed(6); // '0.000229'
  * const optimizer = new Lion(lionFromAdamW({ learningRate: 1e-3, weightDecay: 0.1 }));
  */
 export function lionFromAdamW(options: ConverterOptions): DecayedSettings {
-  checkLion('lionFromAdamW', options);
-  const { learningRate, weightDecay, beta1 = 0.9, lion = lionDefaults } = options;
-  const size = steadyStateSize(beta1);
-  return {
+  const label = 'lionFromAdamW';
+  const { learningRate, weightDecay, size, variance } = readSettings(label, options);
+  return checkedSettings(label, {
     learningRate: learningRate * size,
-    weightDecay: (2 * weightDecay * size) / (Math.PI * lionVariance(lion.beta1, lion.beta2)),
-  };
+    weightDecay: (2 * weightDecay * size) / (Math.PI * variance),
+  });
 }
 
 /**
@@ -84,20 +93,19 @@ export function lionFromAdamW(options: ConverterOptions): DecayedSettings {
  *
  * @param options - Lion's `learningRate` and `weightDecay`, its betas as `lion`; AdamW's `beta1`.
  * @returns AdamW's learning rate and weight decay.
- * @throws {Error} if an option is unknown or out of range.
+ * @throws {Error} if an option is unknown or out of range, or a result is too large for a number.
  * @see {@link https://arxiv.org/abs/2305.17212 | Kosson et al., Rotational equilibrium, Table 1}
  * @example
  * adamWFromLion({ learningRate: 1e-4, weightDecay: 1 }).learningRate.toFixed(6); // '0.000436'
  * const optimizer = new AdamW(adamWFromLion({ learningRate: 1e-4, weightDecay: 1 }));
  */
 export function adamWFromLion(options: ConverterOptions): DecayedSettings {
-  checkLion('adamWFromLion', options);
-  const { learningRate, weightDecay, beta1 = 0.9, lion = lionDefaults } = options;
-  const size = steadyStateSize(beta1);
-  return {
+  const label = 'adamWFromLion';
+  const { learningRate, weightDecay, size, variance } = readSettings(label, options);
+  return checkedSettings(label, {
     learningRate: learningRate / size,
-    weightDecay: (weightDecay * Math.PI * lionVariance(lion.beta1, lion.beta2)) / (2 * size),
-  };
+    weightDecay: (weightDecay * Math.PI * variance) / (2 * size),
+  });
 }
 
 /**
@@ -106,7 +114,7 @@ export function adamWFromLion(options: ConverterOptions): DecayedSettings {
  *
  * @param options - AdamW's settings.
  * @returns The rotation in radians a step.
- * @throws {Error} if an option is unknown or out of range.
+ * @throws {Error} if an option is unknown or out of range, or a result is too large for a number.
  * @see {@link https://arxiv.org/abs/2305.17212 | Kosson et al., Rotational equilibrium, Table 1}
  * @example
  * const rotation = rotationFromAdamW({ learningRate: 0.01, weightDecay: 0.1 });
@@ -114,8 +122,8 @@ export function adamWFromLion(options: ConverterOptions): DecayedSettings {
  * const optimizer = new LionAR({ learningRate: 3e-3, rotation });
  */
 export function rotationFromAdamW(options: AdamWSettings): number {
-  checkSettings('rotationFromAdamW', options, ['learningRate', 'weightDecay'], ['beta1']);
-  return equilibriumRotation({ kind: 'adamw', ...options });
+  const settings = parseOptions('rotationFromAdamW', adamWSchema, options) as AdamWSettings;
+  return equilibriumRotation({ kind: 'adamw', ...settings });
 }
 
 /**
@@ -124,7 +132,7 @@ export function rotationFromAdamW(options: AdamWSettings): number {
  *
  * @param options - LionAR's rotation, and AdamW's settings.
  * @returns AdamW's weight decay.
- * @throws {Error} if an option is unknown or out of range.
+ * @throws {Error} if an option is unknown or out of range, or a result is too large for a number.
  * @see {@link https://arxiv.org/abs/2305.17212 | Kosson et al., Rotational equilibrium, Table 1}
  * @example
  * weightDecayFromRotation({ rotation: 0.04, learningRate: 0.01 }).toFixed(2); // '1.52'
@@ -137,7 +145,9 @@ export function weightDecayFromRotation(options: {
   /** AdamW's, in [0, 1). @defaultValue 0.9 */
   readonly beta1?: number;
 }): number {
-  checkSettings('weightDecayFromRotation', options, ['rotation', 'learningRate'], ['beta1']);
-  const { rotation, learningRate, beta1 = 0.9 } = options;
-  return (rotation / steadyStateSize(beta1)) ** 2 / (2 * learningRate);
+  const label = 'weightDecayFromRotation';
+  const given = parseOptions(label, rotationSchema, options) as typeof options;
+  const { rotation, learningRate, beta1 = 0.9 } = given;
+  const weightDecay = (rotation / steadyStateSize(beta1)) ** 2 / (2 * learningRate);
+  return checkFinite(label, 'weightDecay', weightDecay);
 }

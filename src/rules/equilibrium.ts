@@ -3,7 +3,8 @@
  * tfjs. Source: Kosson, Messmer, Jaggi, Rotational equilibrium (arXiv 2305.17212) and its authors'
  * code, `*_etar_func`.
  */
-import { check, checkNames, checkNumber } from '../check.js';
+import { check, checkNumber } from '../check.js';
+import { required, parseOptions, within, type Schema } from '../schema.js';
 
 /**
  * What the formulas need to know of an optimizer. `momentum` stands for beta1 where an optimizer
@@ -38,6 +39,21 @@ const rates: Record<EquilibriumRate, (values: EquilibriumValues) => number> = {
 
 export const equilibriumRates = Object.keys(rates) as EquilibriumRate[];
 
+const label = 'equilibriumRotation';
+
+/** A function, so that a bundle that does not ask for it leaves it out. */
+const schema = (): Schema => ({
+  kind: {
+    required: true,
+    allowed: `be one of ${equilibriumRates.join(', ')}`,
+    accepts: (given) => equilibriumRates.includes(given as EquilibriumRate),
+  },
+  learningRate: required(within('[0, Infinity)')),
+  weightDecay: required(within('[0, Infinity)')),
+  beta1: within('[0, 1)'),
+  beta2: within('[0, 1)'),
+});
+
 /**
  * The expected rotation of a weight vector per step in equilibrium:
  *   adamw: sqrt(2 eta lambda (1 - beta1) / (1 + beta1)),
@@ -65,32 +81,15 @@ export function equilibriumRotation(options: {
   /** In [0, 1); read for 'lion' alone. @defaultValue 0.99 for 'lion' */
   readonly beta2?: number;
 }): number {
-  checkNames('equilibriumRotation', options, [
-    'kind',
-    'learningRate',
-    'weightDecay',
-    'beta1',
-    'beta2',
-  ]);
-  const {
-    kind,
-    learningRate,
-    weightDecay,
-    beta1 = 0.9,
-    beta2 = kind === 'lion' ? 0.99 : 0.999,
-  } = options;
-  check(
-    Object.hasOwn(rates, kind),
-    'equilibriumRotation',
-    'kind',
-    `be one of ${equilibriumRates.join(', ')}`,
-    kind,
-  );
-  checkNumber('equilibriumRotation', 'learningRate', learningRate, '[0, Infinity)');
-  checkNumber('equilibriumRotation', 'weightDecay', weightDecay, '[0, Infinity)');
-  checkNumber('equilibriumRotation', 'beta1', beta1, '[0, 1)');
-  checkNumber('equilibriumRotation', 'beta2', beta2, '[0, 1)');
-  return rates[kind]({ learningRate, weightDecay, beta1, beta2 });
+  const given = parseOptions(label, schema(), options) as typeof options;
+  const { kind, beta1 = 0.9, beta2 = kind === 'lion' ? 0.99 : 0.999 } = given;
+  return checkFinite(label, 'rotation', rates[kind]({ ...given, beta1, beta2 }));
+}
+
+/** Throws if numbers that are allowed give a result that is too large for a number. */
+export function checkFinite(label: string, result: string, value: number): number {
+  check(Number.isFinite(value), label, `the ${result} that these options give`, 'be finite', value);
+  return value;
 }
 
 /** The rate function of an optimizer's option; what a user's function gives is checked. */

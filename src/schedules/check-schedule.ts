@@ -4,12 +4,14 @@
  */
 
 import { check, checkCount, checkNames, checkNumber, show } from '../check.js';
+import { isListOf } from '../schema.js';
 import { scheduleFrom, type Schedule } from './spec.js';
 
 /** What {@link checkSchedule} is to check besides the laws that always hold. */
 export type ScheduleLaws = {
   /**
-   * The first and the last step to look at, both included; every step between is asked.
+   * The first and the last step to look at, both included; every step between is asked. At most ten
+   * million.
    * @defaultValue [0, 1000]
    */
   steps?: [first: number, last: number];
@@ -55,54 +57,73 @@ type PlainSchedule = (step: number) => number;
 
 const label = 'checkSchedule';
 const defaultSteps: [first: number, last: number] = [0, 1000];
+/** Their values are kept, 8 bytes each. */
+const mostSteps = 1e7;
 
 function fail(law: string, what: string): never {
   throw new Error(`${label}: ${law} is broken, ${what}`);
 }
 
-function checkLaws(laws: ScheduleLaws): void {
+/** The laws, each read once and checked; their lists are copies. */
+type ReadLaws = Omit<ScheduleLaws, 'steps' | 'bounds' | 'values'> &
+  Required<Pick<ScheduleLaws, 'steps' | 'bounds' | 'values'>>;
+
+function readLaws(laws: ScheduleLaws): ReadLaws {
   checkNames(label, laws, ['steps', 'bounds', 'monotone', 'continuity', 'values', 'roundTrip']);
   const { steps = defaultSteps, bounds = {}, monotone, continuity, values = [], roundTrip } = laws;
-  checkSteps(steps);
-  checkBounds(bounds);
+  const read = { steps: readSteps(steps), bounds: readBounds(bounds) };
   const directions = [undefined, 'increasing', 'decreasing'];
   const allowed = "be 'increasing' or 'decreasing'";
   check(directions.includes(monotone), label, 'monotone', allowed, monotone);
   if (continuity !== undefined) checkNumber(label, 'continuity', continuity, '[0, Infinity)');
   const flags = [undefined, true, false];
   check(flags.includes(roundTrip), label, 'roundTrip', 'be true or false', roundTrip);
-  checkWantedValues(values);
+  return { ...read, monotone, continuity, values: readWantedValues(values), roundTrip };
 }
 
-function checkSteps(steps: [first: number, last: number]): void {
+function readSteps(steps: unknown): [first: number, last: number] {
   const allowed = 'be an array of the first and the last step';
   check(Array.isArray(steps) && steps.length === 2, label, 'steps', allowed, steps);
-  checkCount(label, 'first of steps', steps[0]);
-  checkCount(label, 'last of steps', steps[1], steps[0]);
+  const [first, last] = steps as unknown[];
+  checkCount(label, 'first of steps', first);
+  checkCount(label, 'last of steps', last, first);
+  check(
+    last - first < mostSteps,
+    label,
+    'last of steps',
+    `be less than ${mostSteps} steps after the first, ${first}`,
+    last,
+  );
+  return [first, last];
 }
 
-function checkBounds(bounds: { min?: number; max?: number }): void {
+function readBounds(bounds: { min?: number; max?: number }): { min?: number; max?: number } {
   checkNames(label, bounds, ['min', 'max']);
-  for (const side of ['min', 'max'] as const) {
-    if (bounds[side] !== undefined) checkNumber(label, side, bounds[side], '(-Infinity, Infinity)');
-  }
+  const { min, max } = bounds;
+  if (min !== undefined) checkNumber(label, 'min', min, '(-Infinity, Infinity)');
+  if (max !== undefined) checkNumber(label, 'max', max, '(-Infinity, Infinity)');
+  return { min, max };
 }
 
-function checkWantedValues(values: [step: number, value: number][]): void {
-  const isList = Array.isArray(values) && values.every(Array.isArray);
-  check(isList, label, 'values', 'be an array of [step, value]', values);
-  for (const [step, value] of values) {
+function readWantedValues(values: unknown): [step: number, value: number][] {
+  check(isListOf(values, Array.isArray), label, 'values', 'be an array of [step, value]', values);
+  return (values as unknown[][]).map(([step, value]) => {
     checkCount(label, 'step of values', step);
     checkNumber(label, `value at step ${step}`, value, '(-Infinity, Infinity)');
-  }
+    return [step, value];
+  });
 }
 
 /** The values of a schedule at neighboring steps. */
 type Curve = { first: number; values: number[] };
 
 /** Asks for the value at each step, and throws at the first that breaks a law of its own. */
-function readCurve(schedule: PlainSchedule, laws: ScheduleLaws): Curve {
-  const { steps: [first, last] = defaultSteps, bounds = {}, monotone } = laws;
+function readCurve(schedule: PlainSchedule, laws: ReadLaws): Curve {
+  const {
+    steps: [first, last],
+    bounds,
+    monotone,
+  } = laws;
   const values: number[] = [];
   for (let step = first; step <= last; step++) {
     const value = schedule(step);
@@ -211,18 +232,18 @@ export function checkSchedule(
   laws: ScheduleLaws = {},
 ): ScheduleReport {
   check(typeof schedule === 'function', label, 'schedule', 'be a function of the step', schedule);
-  checkLaws(laws);
-  const curve = readCurve(schedule, laws);
+  const { continuity, values, roundTrip, ...others } = readLaws(laws);
+  const curve = readCurve(schedule, { ...others, values });
   const seen = reportOf(curve);
-  checkContinuity(curve, seen, laws.continuity);
+  checkContinuity(curve, seen, continuity);
   checkPurity(schedule, curve);
-  for (const [step, wanted] of laws.values ?? []) {
+  for (const [step, wanted] of values) {
     const value = schedule(step);
     if (value !== wanted) fail('values', `step ${step} gives ${value}, not ${wanted}`);
   }
   const hasSpec = 'spec' in schedule;
-  if (laws.roundTrip ?? hasSpec) {
-    check(hasSpec, label, 'roundTrip', 'be left out for a function without a spec', laws.roundTrip);
+  if (roundTrip ?? hasSpec) {
+    check(hasSpec, label, 'roundTrip', 'be left out for a function without a spec', roundTrip);
     checkRoundTrip(schedule as Schedule, curve);
   }
   return seen;

@@ -1,8 +1,8 @@
 /** Learnable gains: they give a model back the norms that rotational optimizers keep. */
-import { mul, reshape, tidy, type Tensor } from '@tensorflow/tfjs-core';
+import { mul, reshape, Tensor, tidy } from '@tensorflow/tfjs-core';
 import { check } from '../check.js';
 import { layoutOf } from '../compiler/layout.js';
-import { parseOptions, type Option } from '../schema.js';
+import { isListOf, parseOptions, type Option } from '../schema.js';
 
 /** Options of {@link gainedWeight} and {@link weightStd}. */
 export type GainedWeightOptions = {
@@ -16,7 +16,7 @@ export type GainedWeightOptions = {
 /** Which axes a weight has is checked where its shape is known. */
 export const neuronAxisOption: Option = {
   allowed: 'be an axis or a list of axes',
-  accepts: (value) => [value].flat().every(Number.isInteger),
+  accepts: (value) => Number.isInteger(value) || isListOf(value, Number.isInteger),
 };
 
 /** The neurons of a weight, and the shape in which one value a neuron broadcasts against it. */
@@ -26,12 +26,20 @@ export type Neurons = {
   readonly fanInAxes: number[];
 };
 
+/** Throws unless a value is a tensor that can be read. */
+export function checkTensor(label: string, name: string, value: unknown): asserts value is Tensor {
+  check(value instanceof Tensor, label, name, 'be a tensor', value);
+  check(!value.isDisposed, label, name, 'not be disposed', value.shape);
+  check(value.dtype === 'float32', label, `the dtype of ${name}`, "be 'float32'", value.dtype);
+}
+
 /** The neurons of a weight whose axes `neuronAxis` number them. */
 export function neuronsOf(
   label: string,
-  { shape }: Tensor,
-  neuronAxis: GainedWeightOptions['neuronAxis'] = Math.max(0, shape.length - 1),
+  w: Tensor,
+  neuronAxis: GainedWeightOptions['neuronAxis'] = Math.max(0, w.shape.length - 1),
 ): Neurons {
+  const { shape } = w;
   const { neurons } = layoutOf(label, shape, neuronAxis);
   const axes = new Set([neuronAxis].flat().map((axis) => (axis < 0 ? axis + shape.length : axis)));
   return {
@@ -48,6 +56,7 @@ export function perNeuron(
   value: Tensor,
   { shape, neurons }: Neurons,
 ): Tensor {
+  checkTensor(label, name, value);
   const allowed = `have one value for each of the ${neurons} neurons`;
   check(value.size === neurons, label, name, allowed, value.shape);
   return reshape(value, [...shape]);
@@ -85,6 +94,7 @@ export function gainedWeight<T extends Tensor>(
   options: GainedWeightOptions = {},
 ): T {
   const label = 'gainedWeight';
+  checkTensor(label, 'w', w);
   const schema = { neuronAxis: neuronAxisOption };
   const { neuronAxis } = parseOptions(label, schema, options) as GainedWeightOptions;
   const neurons = neuronsOf(label, w, neuronAxis);

@@ -9,12 +9,18 @@ import {
   sqrt,
   square,
   sub,
+  Tensor,
   tidy,
-  type Tensor,
 } from '@tensorflow/tfjs-core';
-import { checkNumber } from '../check.js';
+import { checkFloat32, checkNumber } from '../check.js';
 import { parseOptions, within } from '../schema.js';
-import { neuronAxisOption, neuronsOf, perNeuron, type GainedWeightOptions } from './gain.js';
+import {
+  checkTensor,
+  neuronAxisOption,
+  neuronsOf,
+  perNeuron,
+  type GainedWeightOptions,
+} from './gain.js';
 
 /** Keeps the square root's derivative finite where a neuron's weights are all the same. */
 const smallestVariance = 1e-30;
@@ -45,6 +51,7 @@ function deviation(w: Tensor, axes: number[]): { centered: Tensor; std: Tensor }
  */
 export function weightStd(w: Tensor, options: GainedWeightOptions = {}): Tensor {
   const label = 'weightStd';
+  checkTensor(label, 'w', w);
   const schema = { neuronAxis: neuronAxisOption };
   const { neuronAxis } = parseOptions(label, schema, options) as GainedWeightOptions;
   const { fanInAxes, neurons } = neuronsOf(label, w, neuronAxis);
@@ -69,7 +76,7 @@ const schema = {
   initialStd: {
     required: true,
     allowed: 'be a number or what weightStd gave',
-    accepts: (value: unknown) => value !== undefined && value !== null,
+    accepts: (value: unknown) => typeof value === 'number' || value instanceof Tensor,
   },
   neuronAxis: neuronAxisOption,
   epsilon: /* @__PURE__ */ within('(0, Infinity)', 1e-5),
@@ -113,12 +120,17 @@ export function standardizedWeight<T extends Tensor>(
   options: StandardizationOptions,
 ): T {
   const label = 'standardizedWeight';
+  checkTensor(label, 'w', w);
   const { initialStd, neuronAxis, epsilon } = parseOptions(
     label,
     schema,
     options,
   ) as StandardizationOptions & { readonly epsilon: number };
-  if (typeof initialStd === 'number') checkNumber(label, 'initialStd', initialStd, '(0, Infinity)');
+  checkFloat32(label, 'epsilon', epsilon);
+  if (typeof initialStd === 'number') {
+    checkNumber(label, 'initialStd', initialStd, '(0, Infinity)');
+    checkFloat32(label, 'initialStd', initialStd);
+  }
   const neurons = neuronsOf(label, w, neuronAxis);
   return tidy(() => {
     const { centered, std } = deviation(w, neurons.fanInAxes);
