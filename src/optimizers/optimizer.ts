@@ -2,9 +2,11 @@
 import {
   dispose,
   Optimizer,
+  type DataType,
   type NamedTensorMap,
   type Scalar,
   type serialization,
+  type Tensor,
   type Variable,
 } from '@tensorflow/tfjs-core';
 import type { ExecutorName } from '../executors/executor.js';
@@ -12,7 +14,7 @@ import { optionsFromConfig, optionsToConfig } from './config.js';
 import { variableNamed, type Gradients } from './gradient-updates.js';
 import { rateAt } from './learning-rate.js';
 import { completeOptions, type CommonOptions, type Definition, type Options } from './options.js';
-import { namedTensors, statesIn, type NamedTensor, type StateSnapshot } from './saved-state.js';
+import { readWeights, toWeights, type NamedTensor, type StateSnapshot } from './saved-state.js';
 import { Training } from './training.js';
 import { describeVariable, type Description } from './variable-state.js';
 
@@ -25,6 +27,10 @@ export abstract class FusedOptimizer extends Optimizer {
   readonly #options: Options;
   /** Undefined once the optimizer is disposed. */
   #training: Training | undefined;
+  /** True until `setWeights` is done. */
+  #isLoading = false;
+  /** The last that was asked for of what `model.save` asks for. */
+  #asked: 'className' | 'config' | undefined;
 
   /** @internal */
   protected constructor(definition: Definition, options: CommonOptions) {
@@ -68,7 +74,7 @@ export abstract class FusedOptimizer extends Optimizer {
    * @throws {Error} if a variable or a group does not fit, before anything changes.
    */
   prepare(variables: readonly Variable[]): void {
-    this.#requireTraining().prepare(variables);
+    this.#readyTraining().prepare(variables);
   }
 
   /**
@@ -88,7 +94,7 @@ export abstract class FusedOptimizer extends Optimizer {
     f: () => Scalar,
     varList?: Variable[],
   ): { value: Scalar; grads: NamedTensorMap } {
-    const training = this.#requireTraining();
+    const training = this.#readyTraining();
     if (varList) {
       training.prepare(varList);
       return super.computeGradients(f, varList);
@@ -103,22 +109,58 @@ export abstract class FusedOptimizer extends Optimizer {
   }
 
   override applyGradients(gradients: Gradients): void {
-    this.#requireTraining().update(gradients, this.iterations, this.currentLearningRate);
+    this.#readyTraining().update(gradients, this.iterations, this.currentLearningRate);
     this.incrementIterations();
   }
 
+  /**
+   * All state as it is when this is called. The tensors are the caller's; those that `model.save`
+   * asks for free themselves once they have been read.
+   *
+   * @returns the step as `iter`; what tells whether the list is whole as `manifest`; then
+   * `<variable>/count` and `<variable>/<slot>`.
+   * @throws {Error} if the optimizer was disposed.
+   */
   override async getWeights(): Promise<NamedTensor[]> {
-    const weights = this.#requireTraining().snapshots().flatMap(namedTensors);
-    return [await this.saveIterations(), ...weights];
+    const weights = toWeights(this.iterations, this.#requireTraining().snapshots());
+    if (this.#asked === 'config') for (const { tensor } of weights) freeOnceRead(tensor);
+    return weights;
   }
 
+  /**
+   * Replaces all state, the step included. Until the promise resolves, steps are refused.
+   *
+   * @param weights - What `getWeights` gave, of this optimizer or of one that keeps the same; of
+   * tfjs's own Adam for optimizers that keep m and v. They can be disposed at once.
+   * @throws {Error} if the weights are not whole, or do not fit; then nothing has changed.
+   */
   override async setWeights(weights: NamedTensor[]): Promise<void> {
-    const training = this.#requireTraining();
-    training.load(await statesIn(this.#label, weights));
-    await this.extractIterations(weights);
+    const training = this.#readyTraining();
+    this.#isLoading = true;
+    try {
+      const { step, states } = await readWeights(this.#label, weights, (saved) =>
+        training.checkSaved(saved),
+      );
+      // Disposed in the meantime.
+      if (!this.#training) return dispose(states.map(({ slots }) => slots));
+      training.load(states);
+      this.iterations_ = step;
+    } finally {
+      this.#isLoading = false;
+    }
+  }
+
+  override getClassName(): string {
+    // tfjs asks for class name, config and weights in one go when it saves a model.
+    this.#asked = 'className';
+    queueMicrotask(() => {
+      this.#asked = undefined;
+    });
+    return super.getClassName();
   }
 
   getConfig(): serialization.ConfigDict {
+    if (this.#asked) this.#asked = 'config';
     return optionsToConfig(this.#label, this.#options);
   }
 
@@ -141,4 +183,20 @@ export abstract class FusedOptimizer extends Optimizer {
       throw new Error(`${this.#label}: this optimizer was disposed; make a new one`);
     return this.#training;
   }
+
+  #readyTraining(): Training {
+    if (this.#isLoading)
+      throw new Error(`${this.#label}: setWeights is still loading state; await it first`);
+    return this.#requireTraining();
+  }
+}
+
+/** Lets a tensor free itself once its data have been read. */
+function freeOnceRead(tensor: Tensor): void {
+  const read = tensor.data.bind(tensor);
+  tensor.data = async <D extends DataType>() => {
+    const values = await read<D>();
+    tensor.dispose();
+    return values;
+  };
 }

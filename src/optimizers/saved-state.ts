@@ -1,12 +1,11 @@
 /**
- * State as `getWeights` gives it and `setWeights` takes it, and which of it belongs to which
- * variable.
+ * State as `getWeights` gives it and `setWeights` takes it: first `iter`, the optimizer's step; then
+ * `manifest`, which tells a list that is whole from one that is not; then `<variable>/<slot>`.
  */
-import { scalar, type Tensor } from '@tensorflow/tfjs-core';
+import { cast, dispose, keep, scalar, Tensor, tensor1d } from '@tensorflow/tfjs-core';
 import { check, checkCount, show } from '../check.js';
 import { getOrMake } from '../get-or-make.js';
 import { mapValues } from '../map-values.js';
-import { baseName } from './groups.js';
 import type { VariableState } from './variable-state.js';
 
 /** tfjs-core does not export this type. */
@@ -31,49 +30,8 @@ export type StateSnapshot = {
   readonly slots: Readonly<Record<string, Tensor>>;
 };
 
-/** The state of a variable as weights named `<variable>/<slot>`. */
-export const namedTensors = ({ name, count, slots }: StateSnapshot): NamedTensor[] => [
-  { name: `${name}/count`, tensor: scalar(count, 'int32') },
-  ...Object.entries(slots).map(([slot, tensor]) => ({ name: `${name}/${slot}`, tensor })),
-];
-
-async function countIn(label: string, name: string, tensor: Tensor | undefined): Promise<number> {
-  const count = (await tensor?.data())?.[0];
-  checkCount(label, `the saved ${show(name)}`, count);
-  return count;
-}
-
-/**
- * The states in saved weights, which begin with the optimizer's step. The tensors are the caller's.
- */
-export async function statesIn(
-  label: string,
-  weights: readonly NamedTensor[],
-): Promise<StateSnapshot[]> {
-  const names = weights.map(({ name }) => name);
-  check(
-    names[0] === 'iter' && names.slice(1).every((name) => name.includes('/')),
-    label,
-    'saved weights',
-    "be named 'iter', then <variable>/<slot>",
-    names,
-  );
-  const [iter, ...others] = weights;
-  await countIn(label, iter.name, iter.tensor);
-  const variables = new Map<string, Record<string, Tensor>>();
-  for (const { name, tensor } of others) {
-    const cut = name.lastIndexOf('/');
-    const slots = getOrMake(variables, name.slice(0, cut), (): Record<string, Tensor> => ({}));
-    slots[name.slice(cut + 1)] = tensor;
-  }
-  return Promise.all(
-    [...variables].map(async ([name, { count, ...slots }]) => ({
-      name,
-      count: await countIn(label, `${name}/count`, count),
-      slots,
-    })),
-  );
-}
+/** All that `setWeights` loads. The tensors are copies. */
+export type SavedState = { readonly step: number; readonly states: readonly StateSnapshot[] };
 
 /** A snapshot of a state, whose slots `read` copies to tensors. */
 export const copyState = <Slot>(
@@ -81,14 +39,155 @@ export const copyState = <Slot>(
   read: (slot: Slot) => Tensor,
 ): StateSnapshot => ({ name, count, slots: mapValues(slots, read) });
 
-const showShapes = (shapes: Readonly<Record<string, readonly number[]>>): string =>
+/** A whole number from here on is saved as a pair, (low, high), of low + 2^31 high. */
+const pairFrom = 2 ** 31;
+
+const lowOf = (count: number): number => count % pairFrom;
+const highOf = (count: number): number => Math.floor(count / pairFrom);
+
+/** A whole number in int32, exactly. */
+const integer = (count: number): Tensor =>
+  count < pairFrom ? scalar(count, 'int32') : tensor1d([lowOf(count), highOf(count)], 'int32');
+
+const manifestVersion = 1;
+
+/** What a manifest says of the weights behind it. */
+const manifestOf = (step: number, weights: number, counts: readonly number[]): number[] => [
+  manifestVersion,
+  weights,
+  lowOf(step),
+  highOf(step),
+  lowOf(counts.reduce((sum, count) => sum + lowOf(count), 0)),
+];
+
+/** State as named weights. An optimizer without variables saves its step alone. */
+export function toWeights(step: number, states: readonly StateSnapshot[]): NamedTensor[] {
+  const iter = { name: 'iter', tensor: integer(step) };
+  if (states.length === 0) return [iter];
+  const weights = states.flatMap(({ name, count, slots }) => [
+    { name: `${name}/count`, tensor: integer(count) },
+    ...Object.entries(slots).map(([slot, tensor]) => ({ name: `${name}/${slot}`, tensor })),
+  ]);
+  const counts = states.map(({ count }) => count);
+  const manifest = tensor1d(manifestOf(step, weights.length, counts), 'int32');
+  return [iter, { name: 'manifest', tensor: manifest }, ...weights];
+}
+
+/** Throws unless saved weights have the names and the kinds of tensors that `toWeights` gives. */
+function checkWeights(label: string, weights: readonly NamedTensor[]): void {
+  const names = Array.isArray(weights) ? weights.map((weight) => weight?.name) : weights;
+  const hasNames =
+    Array.isArray(names) &&
+    names[0] === 'iter' &&
+    names.slice(names[1] === 'manifest' ? 2 : 1).every((name) => name?.includes?.('/'));
+  check(hasNames, label, 'saved weights', "be named 'iter', then <variable>/<slot>", names);
+  const seen = new Set<string>();
+  for (const { name, tensor } of weights) {
+    if (seen.has(name)) throw new Error(`${label}: there are two saved weights ${show(name)}`);
+    seen.add(name);
+    const isTensor = tensor instanceof Tensor;
+    check(
+      isTensor && !tensor.isDisposed && /float32|int32|bool/.test(tensor.dtype),
+      label,
+      `the saved ${show(name)}`,
+      'be a tensor of numbers that was not disposed',
+      isTensor && !tensor.isDisposed ? tensor.dtype : tensor,
+    );
+  }
+}
+
+/** Reads a count, or the step. */
+async function readInteger(label: string, name: string, tensor?: Tensor): Promise<number> {
+  const [low, high] = (await tensor?.data()) ?? [];
+  const count = high ? low + high * pairFrom : low;
+  checkCount(label, `the saved ${show(name)}`, count);
+  return count;
+}
+
+/** Throws unless the weights are those that the manifest was made for. */
+function checkManifest(label: string, found: ArrayLike<number>, expected: number[]): void {
+  const [version, weights, ...moment] = Array.from(found);
+  check(version === manifestVersion, label, "the saved 'manifest'", 'be of version 1', version);
+  if (weights !== expected[1])
+    throw new Error(
+      `${label}: the saved weights are not whole: ${weights} were saved, got ${expected[1]}`,
+    );
+  if (moment.some((value, i) => value !== expected[i + 2]))
+    throw new Error(
+      `${label}: the saved weights are of more than one step; ` +
+        'await the save before the next step',
+    );
+}
+
+/** The tensors of each variable, by slot; the count is one of them. */
+function tensorsByVariable(weights: readonly NamedTensor[]): Map<string, Record<string, Tensor>> {
+  const variables = new Map<string, Record<string, Tensor>>();
+  for (const { name, tensor } of weights) {
+    const cut = name.lastIndexOf('/');
+    const tensors = getOrMake(variables, name.slice(0, cut), (): Record<string, Tensor> => ({}));
+    tensors[name.slice(cut + 1)] = tensor;
+  }
+  return variables;
+}
+
+/** True of the state of tfjs's own Adam, which counts steps for all variables at once. */
+const isAdam = (variables: Map<string, Record<string, Tensor>>): boolean =>
+  [...variables.values()].every((tensors) => Object.keys(tensors).sort().join() === 'm,v');
+
+/**
+ * The state in saved weights. Copies the tensors when it is called; frees the copies if the weights
+ * are refused, by `checkStates` too.
+ */
+export async function readWeights(
+  label: string,
+  weights: readonly NamedTensor[],
+  checkStates: (states: readonly StateSnapshot[]) => void,
+): Promise<SavedState> {
+  checkWeights(label, weights);
+  const [iter, ...others] = weights;
+  const manifest = others[0]?.name === 'manifest' ? others.shift() : undefined;
+  const variables = tensorsByVariable(others);
+  const hasCounts = manifest || !isAdam(variables);
+  const copies: Tensor[] = [];
+  const copy = (tensor: Tensor): Tensor => {
+    // A slot is float32, whatever a file has made of it.
+    const copied = keep(cast(tensor, 'float32'));
+    copies.push(copied);
+    return copied;
+  };
+  try {
+    const named = [...variables].map(([name, { count: _, ...slots }]) => ({
+      name,
+      slots: mapValues(slots, copy),
+    }));
+    const stepRead = readInteger(label, iter.name, iter.tensor);
+    const [step, found, ...counts] = await Promise.all([
+      stepRead,
+      manifest?.tensor.data(),
+      ...[...variables].map(([name, { count }]) =>
+        hasCounts ? readInteger(label, `${name}/count`, count) : stepRead,
+      ),
+    ]);
+    if (found) checkManifest(label, found, manifestOf(step, others.length, counts));
+    const states = named.map((state, i) => ({ ...state, count: counts[i] }));
+    checkStates(states);
+    return { step, states };
+  } catch (error) {
+    dispose(copies);
+    throw error;
+  }
+}
+
+/** Text of the shapes of slots: two are equal if the shapes are. */
+export const showShapes = (shapes: Readonly<Record<string, readonly number[]>>): string =>
   Object.entries(shapes)
     .map(([slot, shape]) => `${slot} ${show(shape)}`)
     .sort()
     .join(', ');
 
-const showNames = (list: readonly { readonly name: string }[]): string =>
-  list.map(({ name }) => show(name)).join(', ');
+/** The shapes of the slots of saved state. */
+export const shapesIn = ({ slots }: StateSnapshot): string =>
+  showShapes(mapValues(slots, ({ shape }) => shape));
 
 /** Throws unless saved state has the slots of a variable. */
 export function checkFits(
@@ -96,64 +195,11 @@ export function checkFits(
   saved: StateSnapshot,
   { name, shapes }: VariableState,
 ): void {
-  const found = showShapes(mapValues(saved.slots, ({ shape }) => shape));
+  const found = shapesIn(saved);
   const needed = showShapes(shapes);
   if (found !== needed)
     throw new Error(
       `${label}: the saved state of ${show(saved.name)} (${found}) does not fit ` +
         `the variable ${show(name)}, which needs ${needed}`,
     );
-}
-
-const wholeName = (name: string): string => name;
-
-/** What to compare of two names, the surest first: tfjs appends to names to make them unique. */
-const nameParts = [wholeName, baseName] as const;
-
-/**
- * Finds which saved state belongs to which variable: by name, or, where no name matches and these
- * are the `first` variables since loading, by order. Throws if they do not fit each other.
- */
-export function matchStates(
-  label: string,
-  saved: readonly StateSnapshot[],
-  states: readonly VariableState[],
-  first: boolean,
-): Map<VariableState, StateSnapshot> {
-  const matches = matchByName(saved, states);
-  // Where names match, a variable without saved state is new, and saved state without a variable
-  // is kept for later.
-  if (first && matches.size === 0 && saved.length > 0) {
-    if (saved.length !== states.length)
-      throw new Error(
-        `${label}: the saved state of ${showNames(saved)} fits ${showNames(states)} neither ` +
-          'by name nor by order; prepare(variables) names all variables at once',
-      );
-    states.forEach((state, i) => matches.set(state, saved[i]));
-  }
-  for (const [state, snapshot] of matches) checkFits(label, snapshot, state);
-  return matches;
-}
-
-/** Pairs of a variable and saved state that have a name of their own in common. */
-function matchByName(
-  saved: readonly StateSnapshot[],
-  states: readonly VariableState[],
-): Map<VariableState, StateSnapshot> {
-  const matches = new Map<VariableState, StateSnapshot>();
-  const [freeStates, freeSaved] = [new Set(states), new Set(saved)];
-  for (const ofSaved of nameParts) {
-    for (const ofState of nameParts) {
-      for (const state of freeSaved.size > 0 ? freeStates : []) {
-        const name = ofState(state.name);
-        const sameSaved = [...freeSaved].filter((other) => ofSaved(other.name) === name);
-        const sameStates = [...freeStates].filter((other) => ofState(other.name) === name);
-        if (sameSaved.length !== 1 || sameStates.length !== 1) continue;
-        matches.set(state, sameSaved[0]);
-        freeStates.delete(state);
-        freeSaved.delete(sameSaved[0]);
-      }
-    }
-  }
-  return matches;
 }

@@ -4,7 +4,6 @@ import {
   clone,
   dispose,
   engine,
-  keep,
   randomNormal,
   type Variable,
 } from '@tensorflow/tfjs-core';
@@ -21,7 +20,8 @@ import {
 } from './gradient-updates.js';
 import { checkGroupsUsed } from './groups.js';
 import type { Definition, Options } from './options.js';
-import { checkFits, copyState, matchStates, type StateSnapshot } from './saved-state.js';
+import { matchStates } from './match-states.js';
+import { checkFits, copyState, type StateSnapshot } from './saved-state.js';
 import { createSlots, moveSlots } from './slots.js';
 import { stateFactory, type VariableState } from './variable-state.js';
 
@@ -118,16 +118,19 @@ export class Training {
     ];
   }
 
-  /** Replaces all state; throws if it does not fit a variable of its name. */
+  /** Throws if saved state does not fit a variable of its name. */
+  checkSaved(snapshots: readonly StateSnapshot[]): void {
+    const known = snapshots.filter(({ name }) => this.#states.has(name));
+    // Where names on both sides have no partner, those that have one may have it by chance.
+    if (known.length < Math.min(snapshots.length, this.#states.size)) return;
+    for (const snapshot of known)
+      checkFits(this.#label, snapshot, this.#states.get(snapshot.name)!);
+  }
+
+  /** Replaces all state by saved state, whose tensors it takes. */
   load(snapshots: readonly StateSnapshot[]): void {
-    for (const snapshot of snapshots) {
-      const state = this.#states.get(snapshot.name);
-      if (state) checkFits(this.#label, snapshot, state);
-    }
     this.clear();
-    // The loader may dispose its own tensors.
-    for (const snapshot of snapshots)
-      this.#saved.add(copyState(snapshot, (tensor) => keep(clone(tensor))));
+    for (const snapshot of snapshots) this.#saved.add(snapshot);
   }
 
   /** Frees all state. */
@@ -160,18 +163,33 @@ export class Training {
       checkGroupsUsed(this.#label, this.#options.groups, Object.keys(engine().registeredVariables));
       this.#definition.checkFirst?.(states, this.#label);
     }
-    const matches = matchStates(this.#label, [...this.#saved], states, first);
-    for (const stepVariable of newVariables) {
-      const { state } = stepVariable;
+    const neededStates = new Set(needed.map(({ state }) => state));
+    const matches = matchStates(this.#label, [...this.#saved], {
+      states,
+      needed: neededStates,
+      known: this.states(),
+    });
+    // A step that fails, such as for lack of memory, must not lose what was found for later ones.
+    for (const [state, saved] of matches) matches.set(state, this.#rename(saved, state.name));
+    for (const state of states) {
       const saved = matches.get(state);
-      if (saved || needed.includes(stepVariable)) this.#addVariable(executor, state, saved);
+      if (saved || neededStates.has(state)) this.#addVariable(executor, state, saved);
     }
+  }
+
+  /** Gives saved state the name of its variable. */
+  #rename(saved: StateSnapshot, name: string): StateSnapshot {
+    const renamed = { ...saved, name };
+    this.#saved.delete(saved);
+    this.#saved.add(renamed);
+    return renamed;
   }
 
   /** Gives a variable its slots: the saved ones, or those to start with. */
   #addVariable(executor: Executor, state: VariableState, saved?: StateSnapshot): void {
-    // Each variable draws numbers of its own, the same in every run.
-    const seed = Number(this.#options.seed ?? 0) + this.#states.size + 1;
+    // Each variable draws numbers of its own, the same in every run. What was loaded and waits for
+    // its variable was there before this one.
+    const seed = Number(this.#options.seed ?? 0) + this.#states.size + this.#saved.size + 1;
     state.slots = createSlots(executor, state, (slot, shape) => {
       if (saved) return saved.slots[slot];
       const isRandom = state.rule.random?.includes(slot);
