@@ -13,6 +13,7 @@ export type { CommonOptions, Options as CompleteOptions } from './options.js';
 export type { Probe, ProbedVariable } from './probe.js';
 export { RAdam, type RAdamOptions } from './radam.js';
 export { registerOptimizers } from './register.js';
+export type { ResetOptions } from './reset.js';
 export { RotationalAdamW, type RotationalAdamWOptions } from './rotational-adamw.js';
 export type { RotationalOptions } from './rotational-definition.js';
 export { RotationalLion, type RotationalLionOptions } from './rotational-lion.js';

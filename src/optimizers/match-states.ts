@@ -12,46 +12,31 @@ import type { VariableState } from './variable-state.js';
 
 type Named = { readonly name: string };
 type Pair = readonly [VariableState, StateSnapshot];
+type Saved = readonly StateSnapshot[];
+type States = readonly VariableState[];
 
 /** A name without the numbers that tfjs counts up. */
-const familyOf = (name: string): string =>
+const familyOf = ({ name }: Named): string =>
   name
     .replace(/(_\d+)+(?=\/|$)/g, '')
     // The third layer of the class Dense, if it is given no name, is dense_Dense3.
     .replace(/(^|\/|_[A-Z][^/_]*?)\d+(?=\/|$)/g, '$1');
 
-const wholeName = (name: string): string => name;
-
-/** What to compare of two names of a family, the surest first: tfjs appends to names. */
-const nameParts = [wholeName, baseName] as const;
-
-function byFamily<T extends Named>(items: Iterable<T>): Map<string, T[]> {
+function byFamily<T extends Named>(items: readonly T[]): Map<string, T[]> {
   const families = new Map<string, T[]>();
-  for (const item of items) getOrMake(families, familyOf(item.name), (): T[] => []).push(item);
+  for (const item of items) getOrMake(families, familyOf(item), (): T[] => []).push(item);
   return families;
 }
 
-/** In the order of the numbers in their names. */
-function inOrder<T extends Named>(items: readonly T[]): T[] {
-  const keyed = items.map((item) => ({
-    item,
-    key: item.name.replace(/\d+/g, (digits) => digits.padStart(16, '0')),
-  }));
-  return keyed.sort((a, b) => (a.key < b.key ? -1 : 1)).map(({ item }) => item);
-}
+/** A text that sorts names by the numbers in them. */
+const sortKey = ({ name }: Named): string =>
+  name.replace(/\d+/g, (digits) => digits.padStart(16, '0'));
 
-/** True of saved state that has a variable, which only has had no step yet. */
-function findWaiting(): (saved: StateSnapshot) => boolean {
-  const names = Object.keys(engine().registeredVariables);
-  const existing = new Set(nameParts.flatMap((part) => names.map(part)));
-  return ({ name }) => nameParts.some((part) => existing.has(part(name)));
-}
+const inOrder = <T extends Named>(items: readonly T[]): T[] =>
+  [...items].sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1));
 
 /** The pairs in the order of both lists; undefined unless lengths and shapes agree. */
-function pairByOrder(
-  saved: readonly StateSnapshot[],
-  states: readonly VariableState[],
-): Pair[] | undefined {
+function pairByOrder(saved: Saved, states: States): Pair[] | undefined {
   const fit =
     saved.length === states.length &&
     states.every(({ shapes }, i) => showShapes(shapes) === shapesIn(saved[i]));
@@ -59,46 +44,30 @@ function pairByOrder(
 }
 
 /**
- * The pairs of equal names, if either all the variables of a family or all its saved states have a
- * partner; a difference in what tfjs has appended must be the same for all.
+ * The pairs of equal names, if either all variables of a family or all its saved states have a
+ * partner; with what tfjs has appended, or without.
  */
-function pairByName(
-  saved: readonly StateSnapshot[],
-  states: readonly VariableState[],
-): Pair[] | undefined {
-  for (const ofSaved of nameParts) {
-    for (const ofState of nameParts) {
-      const savedByName = new Map(saved.map((snapshot) => [ofSaved(snapshot.name), snapshot]));
-      const statesByName = new Map(states.map((state) => [ofState(state.name), state]));
-      if (savedByName.size < saved.length || statesByName.size < states.length) continue;
-      const pairs = [...statesByName].flatMap(([name, state]): Pair[] => {
-        const snapshot = savedByName.get(name);
-        return snapshot ? [[state, snapshot]] : [];
-      });
-      if (pairs.length === Math.min(saved.length, states.length)) return pairs;
-    }
+function pairByName(saved: Saved, states: States): Pair[] | undefined {
+  for (const part of [(name: string) => name, baseName]) {
+    const savedByName = new Map(saved.map((snapshot) => [part(snapshot.name), snapshot]));
+    const pairs = states.flatMap((state): Pair[] => {
+      const snapshot = savedByName.get(part(state.name));
+      return snapshot ? [[state, snapshot]] : [];
+    });
+    const partners = new Set(pairs.map(([, snapshot]) => snapshot)).size;
+    if (partners === pairs.length && partners === Math.min(saved.length, states.length))
+      return pairs;
   }
   return undefined;
 }
 
-/** True if one of the saved states has the shapes of one of the variables. */
-function sameShapes(saved: readonly StateSnapshot[], states: readonly VariableState[]): boolean {
-  const shapes = new Set(saved.map(shapesIn));
-  return states.some((state) => shapes.has(showShapes(state.shapes)));
-}
-
+/** Names for an error message. */
 const showNames = (list: readonly Named[]): string => list.map(({ name }) => show(name)).join(', ');
-
-const noMatch = (label: string, saved: readonly Named[], states: readonly Named[]): Error =>
-  new Error(
-    `${label}: the saved state of ${showNames(saved)} fits ${showNames(states)} neither ` +
-      'by name nor by order; prepare(variables) names all variables at once',
-  );
 
 /** Variables that may have saved state. */
 export type Candidates = {
   /** All that a step names. */
-  readonly states: readonly VariableState[];
+  readonly states: States;
   /** Those among them that start anew if they have none. */
   readonly needed: ReadonlySet<VariableState>;
   /** Variables that had their state before. */
@@ -107,56 +76,57 @@ export type Candidates = {
 
 /**
  * Finds which saved state belongs to which variable: by name; else, among names that differ in
- * counted numbers alone, in the order of these; else, where no name matches and there are no
- * variables before, in the order of both lists.
- *
- * Saved state that finds no variable is kept for later.
+ * counted numbers alone, in the order of these; else, where no name matches and there were no
+ * variables before, in the order of both lists. What finds no variable is kept for later.
  *
  * @throws {Error} if they do not fit each other, or a variable would start anew beside state of its
  * shape whose own variable does not exist.
  */
 export function matchStates(
   label: string,
-  saved: readonly StateSnapshot[],
+  saved: Saved,
   { states, needed, known }: Candidates,
 ): Map<VariableState, StateSnapshot> {
-  if (saved.length === 0) return new Map();
-  const isWaiting = findWaiting();
+  const matches = new Map<VariableState, StateSnapshot>();
+  if (saved.length === 0) return matches;
+  const used = new Set<StateSnapshot>();
+  const existing = new Set(Object.keys(engine().registeredVariables).map(baseName));
+  const accept = (pairs: Pair[] | undefined, from: Saved, to: States): void => {
+    if (!pairs)
+      throw new Error(
+        `${label}: the saved state of ${showNames(from)} fits ${showNames(to)} neither ` +
+          'by name nor by order; prepare(variables) names all variables at once',
+      );
+    for (const [state, snapshot] of pairs) {
+      checkFits(label, snapshot, state);
+      matches.set(state, snapshot);
+      used.add(snapshot);
+    }
+  };
+  /** Throws if state whose variable does not exist is left over, of the shapes of a variable. */
+  const checkUnused = (from: Saved, to: States): void => {
+    const unused = from.filter(
+      (snapshot) => !used.has(snapshot) && !existing.has(baseName(snapshot.name)),
+    );
+    const shapes = new Set(unused.map(shapesIn));
+    if (to.some((state) => shapes.has(showShapes(state.shapes)))) accept(undefined, unused, to);
+  };
+
   const [savedFamilies, knownFamilies] = [byFamily(saved), byFamily(known)];
-  const pairs: Pair[] = [];
   for (const [family, members] of byFamily(states)) {
     const candidates = savedFamilies.get(family);
     if (!candidates) continue;
-    const matched = knownFamilies.has(family)
-      ? (pairByName(candidates, members) ?? [])
-      : pairFamily(candidates, members, isWaiting);
-    if (!matched) throw noMatch(label, candidates, members);
-    pairs.push(...matched);
+    const isFirst = !knownFamilies.has(family);
+    const ordered = (): Pair[] | undefined =>
+      isFirst ? pairByOrder(inOrder(candidates), inOrder(members)) : [];
+    accept(pairByName(candidates, members) ?? ordered(), candidates, members);
+    // Where others of a family have no variable, the numbers of those that have may be shifted.
+    if (isFirst) checkUnused(candidates, members);
   }
-  if (pairs.length === 0 && known.length === 0) {
-    const ordered = pairByOrder(saved, states);
-    if (!ordered) throw noMatch(label, saved, states);
-    pairs.push(...ordered);
-  }
-  const matches = new Map(pairs);
-  for (const [state, snapshot] of pairs) checkFits(label, snapshot, state);
-  const used = new Set(matches.values());
-  const unused = saved.filter((snapshot) => !used.has(snapshot) && !isWaiting(snapshot));
-  const starting = states.filter((state) => needed.has(state) && !matches.has(state));
-  if (sameShapes(unused, starting)) throw noMatch(label, unused, starting);
+  if (used.size === 0 && known.length === 0) accept(pairByOrder(saved, states), saved, states);
+  checkUnused(
+    saved,
+    states.filter((state) => needed.has(state) && !matches.has(state)),
+  );
   return matches;
-}
-
-/** The pairs of a family of which no variable has had its state before. */
-function pairFamily(
-  saved: readonly StateSnapshot[],
-  states: readonly VariableState[],
-  isWaiting: (saved: StateSnapshot) => boolean,
-): Pair[] | undefined {
-  const named = pairByName(saved, states);
-  if (!named) return pairByOrder(inOrder(saved), inOrder(states));
-  const used = new Set(named.map(([, snapshot]) => snapshot));
-  const unused = saved.filter((snapshot) => !used.has(snapshot) && !isWaiting(snapshot));
-  // Where state is left that has no variable, the numbers may be shifted.
-  return sameShapes(unused, states) ? undefined : named;
 }

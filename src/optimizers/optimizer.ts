@@ -14,6 +14,7 @@ import { optionsFromConfig, optionsToConfig } from './config.js';
 import { variableNamed, type Gradients } from './gradient-updates.js';
 import { rateAt } from './learning-rate.js';
 import { completeOptions, type CommonOptions, type Definition, type Options } from './options.js';
+import { parseReset, type ResetOptions } from './reset.js';
 import { readWeights, toWeights, type NamedTensor, type StateSnapshot } from './saved-state.js';
 import { Training } from './training.js';
 import { describeVariable, type Description } from './variable-state.js';
@@ -29,8 +30,8 @@ export abstract class FusedOptimizer extends Optimizer {
   #training: Training | undefined;
   /** True until `setWeights` is done. */
   #isLoading = false;
-  /** The last that was asked for of what `model.save` asks for. */
-  #asked: 'className' | 'config' | undefined;
+  /** True from when `model.save` asks for the class name to when it has asked for the weights. */
+  #isSavingModel = false;
 
   /** @internal */
   protected constructor(definition: Definition, options: CommonOptions) {
@@ -90,6 +91,35 @@ export abstract class FusedOptimizer extends Optimizer {
     return this.#requireTraining().snapshots(variable.name)[0];
   }
 
+  /**
+   * Starts the state anew, in place: as if the variables came to the optimizer for the first time.
+   *
+   * A rotational optimizer keeps the norms that weights had before their first step. Where weights
+   * are put in later, `reset(variables, { norms: true })` measures theirs; with `zeroMean` this
+   * centers them too.
+   *
+   * @param variables - whose state it is; without them that of all, and with the counts
+   * `iterations`, by which schedules go.
+   * @param options - See {@link ResetOptions}. By default all starts anew.
+   * @throws {Error} if an option is unknown or a variable does not fit, before anything changes.
+   * @example
+   * import * as tf from '@tensorflow/tfjs';
+   * import { RotationalAdamW } from 'tfjs-warmup/optimizers';
+   *
+   * const w = tf.variable(tf.ones([2, 3]), true, 'w');
+   * const optimizer = new RotationalAdamW({ learningRate: 0.01, zeroMean: false });
+   * optimizer.prepare([w]);
+   * w.assign(tf.fill([2, 3], 5));
+   * optimizer.reset([w], { norms: true });
+   * optimizer.minimize(() => tf.sum(tf.mul(w, [[1], [-1]])), false, [w]);
+   * tf.norm(w).dataSync()[0].toFixed(3); // '12.247'
+   */
+  reset(variables?: readonly Variable[], options: ResetOptions = {}): void {
+    const parts = parseReset(this.#label, options);
+    this.#readyTraining().reset(parts, variables);
+    if (!variables && parts.counts) this.iterations_ = 0;
+  }
+
   override computeGradients(
     f: () => Scalar,
     varList?: Variable[],
@@ -123,7 +153,7 @@ export abstract class FusedOptimizer extends Optimizer {
    */
   override async getWeights(): Promise<NamedTensor[]> {
     const weights = toWeights(this.iterations, this.#requireTraining().snapshots());
-    if (this.#asked === 'config') for (const { tensor } of weights) freeOnceRead(tensor);
+    if (this.#isSavingModel) for (const { tensor } of weights) freeOnceRead(tensor);
     return weights;
   }
 
@@ -151,16 +181,15 @@ export abstract class FusedOptimizer extends Optimizer {
   }
 
   override getClassName(): string {
-    // tfjs asks for class name, config and weights in one go when it saves a model.
-    this.#asked = 'className';
+    // To save a model, tfjs asks for class name and weights in one go.
+    this.#isSavingModel = true;
     queueMicrotask(() => {
-      this.#asked = undefined;
+      this.#isSavingModel = false;
     });
     return super.getClassName();
   }
 
   getConfig(): serialization.ConfigDict {
-    if (this.#asked) this.#asked = 'config';
     return optionsToConfig(this.#label, this.#options);
   }
 
