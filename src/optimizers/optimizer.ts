@@ -30,13 +30,13 @@ export abstract class FusedOptimizer extends Optimizer {
   #training: Training | undefined;
   /** True until `setWeights` is done. */
   #isLoading = false;
-  /** True from when `model.save` asks for the class name to when it has asked for the weights. */
-  #isSavingModel = false;
+  /** The last that was asked for of what `model.save` asks for. */
+  #asked: 'className' | 'config' | undefined;
 
   /** @internal */
   protected constructor(definition: Definition, options: CommonOptions) {
     super();
-    this.#label = definition.label ?? this.getClassName();
+    this.#label = definition.label ?? super.getClassName();
     this.#options = completeOptions(this.#label, definition, options);
     this.#training = new Training(this.#label, definition, this.#options);
     this.#options.probe?.attach(this.#label);
@@ -153,7 +153,7 @@ export abstract class FusedOptimizer extends Optimizer {
    */
   override async getWeights(): Promise<NamedTensor[]> {
     const weights = toWeights(this.iterations, this.#requireTraining().snapshots());
-    if (this.#isSavingModel) for (const { tensor } of weights) freeOnceRead(tensor);
+    if (this.#asked === 'config') for (const { tensor } of weights) freeOnceRead(tensor);
     return weights;
   }
 
@@ -181,15 +181,16 @@ export abstract class FusedOptimizer extends Optimizer {
   }
 
   override getClassName(): string {
-    // To save a model, tfjs asks for class name and weights in one go.
-    this.#isSavingModel = true;
+    // To save a model, tfjs asks for class name, config and weights in one go.
+    this.#asked = 'className';
     queueMicrotask(() => {
-      this.#isSavingModel = false;
+      this.#asked = undefined;
     });
     return super.getClassName();
   }
 
   getConfig(): serialization.ConfigDict {
+    if (this.#asked) this.#asked = 'config';
     return optionsToConfig(this.#label, this.#options);
   }
 

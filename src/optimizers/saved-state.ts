@@ -145,13 +145,12 @@ export async function readWeights(
       ),
     ]);
     const expected = manifestOf(step, others.length, counts);
-    check(
-      !found || expected.every((value, i) => value === found[i]),
-      label,
-      'saved weights',
-      'be whole, and all of the step at which they were saved',
-      found && `the manifest [${Array.from(found)}] for weights of [${expected}]`,
-    );
+    if (found && expected.some((value, i) => value !== found[i]))
+      throw new Error(
+        `${label}: saved weights must be whole, and all of one step; ` +
+          `${found[1]} were saved at step ${found[2] + found[3] * pairFrom}, ` +
+          `got ${expected[1]} of step ${step}`,
+      );
     const states = named.map((state, i) => ({ ...state, count: counts[i] }));
     checkStates(states);
     return { step, states };
