@@ -2,7 +2,7 @@
  * State as `getWeights` gives it and `setWeights` takes it: first `iter`, the optimizer's step; then
  * `manifest`, which tells a list that is whole from one that is not; then `<variable>/<slot>`.
  */
-import { cast, dispose, keep, scalar, Tensor, tensor1d } from '@tensorflow/tfjs-core';
+import { clone, dispose, keep, scalar, Tensor, tensor, tensor1d } from '@tensorflow/tfjs-core';
 import { check, checkCount, show } from '../check.js';
 import { getOrMake } from '../get-or-make.js';
 import { mapValues } from '../map-values.js';
@@ -125,16 +125,14 @@ export async function readWeights(
   const variables = tensorsByVariable(others);
   const hasCounts = manifest || !isAdam(variables);
   const copies: Tensor[] = [];
-  const copy = (tensor: Tensor): Tensor => {
-    // A slot is float32, whatever a file has made of it.
-    const copied = keep(cast(tensor, 'float32'));
-    copies.push(copied);
-    return copied;
+  const keepCopy = (copy: Tensor): Tensor => {
+    copies.push(keep(copy));
+    return copy;
   };
   try {
     const named = [...variables].map(([name, tensors]) => {
       const { count: _, ...slots } = tensors;
-      return { name, slots: mapValues(slots, copy) };
+      return { name, slots: mapValues(slots, (slot) => keepCopy(clone(slot))) };
     });
     const stepRead = readInteger(label, iter.name, iter.tensor);
     const [step, found, ...counts] = await Promise.all([
@@ -151,6 +149,15 @@ export async function readWeights(
           `${found[1]} were saved at step ${found[2] + found[3] * pairFrom}, ` +
           `got ${expected[1]} of step ${step}`,
       );
+    for (const { slots } of named) {
+      for (const [slot, copy] of Object.entries(slots)) {
+        if (copy.dtype === 'float32') continue;
+        // Not by a cast, which on webgpu leaves the bits of an integer as they are.
+        const values = Float32Array.from(await copy.data());
+        slots[slot] = keepCopy(tensor(values, copy.shape));
+        copy.dispose();
+      }
+    }
     const states = named.map((state, i) => ({ ...state, count: counts[i] }));
     checkStates(states);
     return { step, states };

@@ -60,9 +60,10 @@ describe.each(places)('%s (%s)', (backend, executor) => {
     const [whole, fresh] = [keep(make(options)), keep(make(options))];
     const pair = [numbersVariable(shape, 1), numbersVariable([5, 2], 2)];
     train(whole, pair, 0);
+    // Before the reset, which prepares them.
+    const twins = pair.map((one) => tf.variable(one.clone()));
     whole.reset();
     expect(whole.iterations).toBe(0);
-    const twins = pair.map((one) => tf.variable(one.clone()));
     train(whole, pair, 4);
     train(fresh, twins, 4);
     expect(pair.map(bitsOf)).toEqual(twins.map(bitsOf));
