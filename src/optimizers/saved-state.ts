@@ -110,61 +110,63 @@ function tensorsByVariable(weights: readonly NamedTensor[]): Map<string, Record<
 const isAdam = (variables: Map<string, Record<string, Tensor>>): boolean =>
   [...variables.values()].every((tensors) => Object.keys(tensors).sort().join() === 'm,v');
 
-/**
- * The state in saved weights. Copies the tensors when it is called; frees the copies if the weights
- * are refused, by `checkStates` too.
- */
+/** The state in saved weights, copied when this is called; throws if `checkStates` does. */
 export async function readWeights(
   label: string,
-  weights: readonly NamedTensor[],
+  given: readonly NamedTensor[],
   checkStates: (states: readonly StateSnapshot[]) => void,
 ): Promise<SavedState> {
-  checkWeights(label, weights);
-  const [iter, ...others] = weights;
-  const manifest = others[0]?.name === 'manifest' ? others.shift() : undefined;
-  const variables = tensorsByVariable(others);
-  const hasCounts = manifest || !isAdam(variables);
-  const copies: Tensor[] = [];
+  checkWeights(label, given);
+  const copies = new Set<Tensor>();
   const keepCopy = (copy: Tensor): Tensor => {
-    copies.push(keep(copy));
+    copies.add(keep(copy));
     return copy;
   };
   try {
-    const named = [...variables].map(([name, tensors]) => {
-      const { count: _, ...slots } = tensors;
-      return { name, slots: mapValues(slots, (slot) => keepCopy(clone(slot))) };
-    });
-    const stepRead = readInteger(label, iter.name, iter.tensor);
-    const [step, found, ...counts] = await Promise.all([
-      stepRead,
-      manifest?.tensor.data(),
-      ...[...variables].map(([name, { count }]) =>
-        hasCounts ? readInteger(label, `${name}/count`, count) : stepRead,
-      ),
-    ]);
-    const expected = manifestOf(step, others.length, counts);
-    if (found && expected.some((value, i) => value !== found[i]))
-      throw new Error(
-        `${label}: saved weights must be whole, and all of one step; ` +
-          `${found[1]} were saved at step ${found[2] + found[3] * pairFrom}, ` +
-          `got ${expected[1]} of step ${step}`,
-      );
-    for (const { slots } of named) {
-      for (const [slot, copy] of Object.entries(slots)) {
-        if (copy.dtype === 'float32') continue;
+    const weights = given.map(({ name, tensor }) => ({ name, tensor: keepCopy(clone(tensor)) }));
+    const saved = await readStates(label, weights);
+    for (const { slots } of saved.states) {
+      for (const [slot, { dtype, shape }] of Object.entries(slots)) {
+        if (dtype === 'float32') continue;
         // Not by a cast, which on webgpu leaves the bits of an integer as they are.
-        const values = Float32Array.from(await copy.data());
-        slots[slot] = keepCopy(tensor(values, copy.shape));
-        copy.dispose();
+        const values = Float32Array.from(await slots[slot].data());
+        slots[slot] = keepCopy(tensor(values, shape));
       }
     }
-    const states = named.map((state, i) => ({ ...state, count: counts[i] }));
-    checkStates(states);
-    return { step, states };
-  } catch (error) {
-    dispose(copies);
-    throw error;
+    checkStates(saved.states);
+    for (const { slots } of saved.states)
+      Object.values(slots).forEach((slot) => copies.delete(slot));
+    return saved;
+  } finally {
+    dispose([...copies]);
   }
+}
+
+/** The state in weights, whose tensors become those of the state. */
+async function readStates(label: string, [iter, ...others]: readonly NamedTensor[]) {
+  const manifest = others[0]?.name === 'manifest' ? others.shift() : undefined;
+  const variables = tensorsByVariable(others);
+  const hasCounts = manifest || !isAdam(variables);
+  const stepRead = readInteger(label, iter.name, iter.tensor);
+  const [step, found, ...counts] = await Promise.all([
+    stepRead,
+    manifest?.tensor.data(),
+    ...[...variables].map(([name, { count }]) =>
+      hasCounts ? readInteger(label, `${name}/count`, count) : stepRead,
+    ),
+  ]);
+  const expected = manifestOf(step, others.length, counts);
+  if (found && expected.some((value, i) => value !== found[i]))
+    throw new Error(
+      `${label}: saved weights must be whole, and all of one step; ` +
+        `${found[1]} were saved at step ${found[2] + found[3] * pairFrom}, ` +
+        `got ${expected[1]} of step ${step}`,
+    );
+  const states = [...variables].map(([name, tensors], i) => {
+    const { count: _, ...slots } = tensors;
+    return { name, count: counts[i], slots };
+  });
+  return { step, states };
 }
 
 /** Text of the shapes of slots: two are equal if the shapes are. */

@@ -217,7 +217,7 @@ describe('while setWeights is pending', () => {
       const pending = next.setWeights(weights);
       let refusals = 0;
       const settled = pending.then(() => true);
-      for (let i = 0; i < ticks; i++) await null;
+      for (let i = 0; i < ticks; i++) await Promise.resolve();
       for (const attempt of [
         () => next.applyGradients({ x: gradient as tf.Variable }),
         () => next.minimize(() => tf.sum(variables[0])),
