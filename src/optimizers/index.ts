@@ -17,6 +17,7 @@ export {
   type ClassRegistry,
   type RegisterOptimizersOptions,
 } from './register.js';
+export type { ResetOptions } from './reset.js';
 export type { ScheduleMaker } from '../schedules/spec.js';
 export { RotationalAdamW, type RotationalAdamWOptions } from './rotational-adamw.js';
 export type { RotationalOptions } from './rotational-definition.js';

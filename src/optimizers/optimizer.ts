@@ -2,9 +2,11 @@
 import {
   dispose,
   Optimizer,
+  type DataType,
   type NamedTensorMap,
   type Scalar,
   type serialization,
+  type Tensor,
   type Variable,
 } from '@tensorflow/tfjs-core';
 import { check } from '../check.js';
@@ -20,7 +22,8 @@ import {
   type Definition,
   type Options,
 } from './options.js';
-import { namedTensors, statesIn, type NamedTensor, type StateSnapshot } from './saved-state.js';
+import { parseReset, type ResetOptions } from './reset.js';
+import { readWeights, toWeights, type NamedTensor, type StateSnapshot } from './saved-state.js';
 import { Training } from './training.js';
 import { describeVariable, type Description } from './variable-state.js';
 
@@ -34,11 +37,15 @@ export abstract class FusedOptimizer extends Optimizer {
   #options: Options;
   /** Undefined once the optimizer is disposed. */
   #training: Training | undefined;
+  /** True until `setWeights` is done. */
+  #isLoading = false;
+  /** The last that was asked for of what `model.save` asks for. */
+  #asked: 'className' | 'config' | undefined;
 
   /** @internal */
   protected constructor(definition: Definition, options: CommonOptions) {
     super();
-    this.#label = definition.label ?? this.getClassName();
+    this.#label = definition.label ?? super.getClassName();
     this.#options = completeOptions(this.#label, definition, options);
     const { epsilon } = options as { readonly epsilon?: number };
     this.#training = new Training(this.#label, definition, this.#options, epsilon);
@@ -129,7 +136,7 @@ export abstract class FusedOptimizer extends Optimizer {
    */
   prepare(variables: readonly Variable[]): void {
     checkVariables(this.#label, 'variables', variables);
-    this.#requireTraining().prepare(variables);
+    this.#readyTraining().prepare(variables);
   }
 
   /**
@@ -146,11 +153,40 @@ export abstract class FusedOptimizer extends Optimizer {
     return this.#requireTraining().snapshots(variable.name)[0];
   }
 
+  /**
+   * Starts the state anew, in place: as if the variables came to the optimizer for the first time.
+   *
+   * A rotational optimizer keeps the norms that weights had before their first step. Where weights
+   * are put in later, `reset(variables, { norms: true })` measures theirs; with `zeroMean` this
+   * centers them too.
+   *
+   * @param variables - whose state it is; without them that of all, and with the counts
+   * `iterations`, by which schedules go.
+   * @param options - See {@link ResetOptions}. By default all starts anew.
+   * @throws {Error} if an option is unknown or a variable does not fit, before anything changes.
+   * @example
+   * import * as tf from '@tensorflow/tfjs';
+   * import { RotationalAdamW } from 'tfjs-warmup/optimizers';
+   *
+   * const w = tf.variable(tf.ones([2, 3]), true, 'w');
+   * const optimizer = new RotationalAdamW({ learningRate: 0.01, zeroMean: false });
+   * optimizer.prepare([w]);
+   * w.assign(tf.fill([2, 3], 5));
+   * optimizer.reset([w], { norms: true });
+   * optimizer.minimize(() => tf.sum(tf.mul(w, [[1], [-1]])), false, [w]);
+   * tf.norm(w).dataSync()[0].toFixed(3); // '12.247'
+   */
+  reset(variables?: readonly Variable[], options: ResetOptions = {}): void {
+    const parts = parseReset(this.#label, options);
+    this.#readyTraining().reset(parts, variables);
+    if (!variables && parts.counts) this.iterations_ = 0;
+  }
+
   override computeGradients(
     f: () => Scalar,
     varList?: Variable[],
   ): { value: Scalar; grads: NamedTensorMap } {
-    const training = this.#requireTraining();
+    const training = this.#readyTraining();
     const loss = checkedLoss(this.#label, f);
     // tfjs takes null for no list.
     if (varList !== undefined && varList !== null) {
@@ -169,22 +205,58 @@ export abstract class FusedOptimizer extends Optimizer {
   }
 
   override applyGradients(gradients: Gradients): void {
-    this.#requireTraining().update(gradients, this.iterations, this.currentLearningRate);
+    this.#readyTraining().update(gradients, this.iterations, this.currentLearningRate);
     this.incrementIterations();
   }
 
+  /**
+   * All state as it is when this is called. The tensors are the caller's; those that `model.save`
+   * asks for free themselves once they have been read.
+   *
+   * @returns the step as `iter`; what tells whether the list is whole as `manifest`; then
+   * `<variable>/count` and `<variable>/<slot>`.
+   * @throws {Error} if the optimizer was disposed.
+   */
   override async getWeights(): Promise<NamedTensor[]> {
-    const weights = this.#requireTraining().snapshots().flatMap(namedTensors);
-    return [await this.saveIterations(), ...weights];
+    const weights = toWeights(this.iterations, this.#requireTraining().snapshots());
+    if (this.#asked === 'config') for (const { tensor } of weights) freeOnceRead(tensor);
+    return weights;
   }
 
+  /**
+   * Replaces all state, the step included. Until the promise resolves, steps are refused.
+   *
+   * @param weights - What `getWeights` gave, of this optimizer or of one that keeps the same; of
+   * tfjs's own Adam for optimizers that keep m and v. They can be disposed at once.
+   * @throws {Error} if the weights are not whole, or do not fit; then nothing has changed.
+   */
   override async setWeights(weights: NamedTensor[]): Promise<void> {
-    const training = this.#requireTraining();
-    training.load(await statesIn(this.#label, weights));
-    await this.extractIterations(weights);
+    const training = this.#readyTraining();
+    this.#isLoading = true;
+    try {
+      const { step, states } = await readWeights(this.#label, weights, (saved) =>
+        training.checkSaved(saved),
+      );
+      // Disposed in the meantime.
+      if (!this.#training) return dispose(states.map(({ slots }) => slots));
+      training.load(states);
+      this.iterations_ = step;
+    } finally {
+      this.#isLoading = false;
+    }
+  }
+
+  override getClassName(): string {
+    // To save a model, tfjs asks for class name, config and weights in one go.
+    this.#asked = 'className';
+    queueMicrotask(() => {
+      this.#asked = undefined;
+    });
+    return super.getClassName();
   }
 
   getConfig(): serialization.ConfigDict {
+    if (this.#asked) this.#asked = 'config';
     return optionsToConfig(this.#label, this.#options);
   }
 
@@ -213,4 +285,20 @@ export abstract class FusedOptimizer extends Optimizer {
       throw new Error(`${this.#label}: this optimizer was disposed; make a new one`);
     return this.#training;
   }
+
+  #readyTraining(): Training {
+    if (this.#isLoading)
+      throw new Error(`${this.#label}: setWeights is still loading state; await it first`);
+    return this.#requireTraining();
+  }
+}
+
+/** Lets a tensor free itself once its data have been read. */
+function freeOnceRead(tensor: Tensor): void {
+  const read = tensor.data.bind(tensor);
+  tensor.data = async <D extends DataType>() => {
+    const values = await read<D>();
+    tensor.dispose();
+    return values;
+  };
 }

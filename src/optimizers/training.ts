@@ -4,11 +4,14 @@ import {
   clone,
   dispose,
   engine,
-  keep,
   randomNormal,
+  tidy,
+  zeros,
+  type Tensor,
   type Variable,
 } from '@tensorflow/tfjs-core';
 import type { Stage } from '../compiler/plan.js';
+import { preparationOf } from '../compiler/rule.js';
 import type { Executor, StepWide } from '../executors/executor.js';
 import { clipByGlobalNorm } from '../rules/global-norm.js';
 import {
@@ -24,7 +27,9 @@ import {
 import { checkGroupsUsed } from './groups.js';
 import type { Definition, Options } from './options.js';
 import { checkPrecision, epsilonHere } from './precision.js';
-import { checkFits, copyState, matchStates, type StateSnapshot } from './saved-state.js';
+import type { ResetOptions } from './reset.js';
+import { matchStates } from './match-states.js';
+import { checkFits, copyState, type StateSnapshot } from './saved-state.js';
 import { createSlots, moveSlots } from './slots.js';
 import { stateFactory, type VariableState } from './variable-state.js';
 
@@ -138,22 +143,71 @@ export class Training {
     ];
   }
 
-  /** Replaces all state; throws if it does not fit a variable of its name. */
-  load(snapshots: readonly StateSnapshot[]): void {
+  /** Throws if saved state does not fit a variable of its name. */
+  checkSaved(snapshots: readonly StateSnapshot[]): void {
     for (const snapshot of snapshots) {
       const state = this.#states.get(snapshot.name);
       if (state) checkFits(this.#label, snapshot, state);
     }
+  }
+
+  /** Replaces all state by saved state, whose tensors it takes. */
+  load(snapshots: readonly StateSnapshot[]): void {
     this.clear();
-    // The loader may dispose its own tensors.
-    for (const snapshot of snapshots)
-      this.#saved.add(copyState(snapshot, (tensor) => keep(clone(tensor))));
+    for (const snapshot of snapshots) this.#saved.add(snapshot);
+  }
+
+  /** Starts parts of the state anew, by default that of all variables that exist. */
+  reset(parts: Required<ResetOptions>, given?: readonly Variable[]): void {
+    const isWhole = Object.values(parts).every(Boolean);
+    if (!given && !isWhole && this.#saved.size > 0)
+      throw new Error(
+        `${this.#label}: reset must be given the variables, ` +
+          'since loaded state has not found its own yet',
+      );
+    const variables = given ?? this.#variables();
+    this.prepare(variables);
+    if (!given) this.#dropSaved();
+    const names = new Set(variables.map(({ name }) => name));
+    this.states().forEach((state, i) => {
+      if (names.has(state.name)) this.#resetState(state, parts, i + 1);
+    });
+    // Measures what is to be measured anew.
+    this.prepare(variables);
+  }
+
+  #resetState(
+    state: VariableState,
+    { norms, moments, counts }: Required<ResetOptions>,
+    ordinal: number,
+  ): void {
+    const measured = preparationOf(state.rule) ?? {};
+    for (const [slot, shape] of Object.entries(moments ? state.shapes : {})) {
+      if (slot in measured) continue;
+      tidy(() => {
+        const values = this.#initialValues(state, slot, ordinal) ?? zeros([...shape]);
+        this.#executor!.write(state.slots[slot], values);
+      });
+    }
+    if (counts) state.count = 0;
+    if (norms) state.prepared = !state.plans.prepare;
+  }
+
+  /** The variables that have state and exist. */
+  #variables(): Variable[] {
+    const { registeredVariables } = engine();
+    return this.states().flatMap(({ name }) => registeredVariables[name] ?? []);
+  }
+
+  /** Drops loaded state that waits for its variables. */
+  #dropSaved(): void {
+    dispose([...this.#saved]);
+    this.#saved.clear();
   }
 
   /** Frees all state. */
   clear(): void {
-    dispose([...this.#saved]);
-    this.#saved.clear();
+    this.#dropSaved();
     this.#states.clear();
     this.#executor?.dispose();
     this.#executor = undefined;
@@ -186,23 +240,35 @@ export class Training {
       this.#definition.checkFirst?.(states, this.#label);
     }
     this.#options.probe?.select?.([...states, ...this.states()], registered);
-    const matches = matchStates(this.#label, [...this.#saved], states, first);
-    for (const stepVariable of newVariables) {
-      const { state } = stepVariable;
+    const neededStates = new Set(needed.map(({ state }) => state));
+    const matches = matchStates(this.#label, [...this.#saved], {
+      states,
+      needed: neededStates,
+      known: this.states(),
+    });
+    // A step that fails, such as for lack of memory, must not lose what was found for later ones.
+    for (const [state, saved] of matches) matches.set(state, this.#rename(saved, state.name));
+    for (const state of states) {
       const saved = matches.get(state);
-      if (saved || needed.includes(stepVariable)) this.#addVariable(executor, state, saved);
+      if (saved || neededStates.has(state)) this.#addVariable(executor, state, saved);
     }
+  }
+
+  /** Gives saved state the name of its variable. */
+  #rename(saved: StateSnapshot, name: string): StateSnapshot {
+    const renamed = { ...saved, name };
+    this.#saved.delete(saved);
+    this.#saved.add(renamed);
+    return renamed;
   }
 
   /** Gives a variable its slots: the saved ones, or those to start with. */
   #addVariable(executor: Executor, state: VariableState, saved?: StateSnapshot): void {
-    // Each variable draws numbers of its own, the same in every run.
-    const seed = Number(this.#options.seed ?? 0) + this.#states.size + 1;
-    state.slots = createSlots(executor, state, (slot, shape) => {
-      if (saved) return saved.slots[slot];
-      const isRandom = state.rule.random?.includes(slot);
-      return isRandom ? randomNormal(shape, 0, 1, 'float32', seed) : undefined;
-    });
+    // What was loaded and waits for its variable was there before this one.
+    const ordinal = this.#states.size + this.#saved.size + 1;
+    state.slots = createSlots(executor, state, (slot) =>
+      saved ? saved.slots[slot] : this.#initialValues(state, slot, ordinal),
+    );
     this.#states.set(state.name, state);
     if (!saved) return;
     state.count = saved.count;
@@ -210,6 +276,18 @@ export class Training {
     state.prepared = true;
     this.#saved.delete(saved);
     dispose(saved.slots);
+  }
+
+  /** What a slot starts with; undefined for zeros. */
+  #initialValues(
+    { rule, shapes }: VariableState,
+    slot: string,
+    ordinal: number,
+  ): Tensor | undefined {
+    if (!rule.random?.includes(slot)) return undefined;
+    // Each variable draws numbers of its own, the same in every run.
+    const seed = Number(this.#options.seed ?? 0) + ordinal;
+    return randomNormal([...shapes[slot]], 0, 1, 'float32', seed);
   }
 }
 

@@ -551,6 +551,8 @@ test('neuron slots of a rule have the shape of the neurons, and are saved so', a
   const weights = await optimizer.getWeights();
   expect(weights.map(({ name, tensor }) => [name, tensor.shape, [...tensor.dataSync()]])).toEqual([
     ['iter', [], [1]],
+    // Version, weights that follow, step as a pair, sum of the counts.
+    ['manifest', [5], [1, 3, 1, 0, 1]],
     [`${v.name}/count`, [], [1]],
     [`${v.name}/sums`, [4], [3, 6, 9, 12]],
     [`${v.name}/all`, [], [7]],
