@@ -328,19 +328,19 @@ const rows: readonly Row[] = [
     Optimizer: RuleOptimizer,
     rates,
     options: { rule: everything, hyperparameters: { beta: 0.9 } },
-    hyperparameters: { beta: 0.9, ...adam },
+    hyperparameters: { beta: 0.9 },
     reference: everythingReference,
     slots: { m: 'element', energy: 'neuron', total: 'tensor' },
     prepare: (_, w) => w.forEach((value, i) => (w[i] = preparedBy * value)),
     settings: {
       'nesterov(adamW())': {
-        options: { rule: nesterov(adamWRule()) },
+        options: { rule: nesterov(adamWRule()), hyperparameters: adam },
         reference: () => nAdamW,
         slots: moments,
         prepare: undefined,
       },
       'cautious(adamW())': {
-        options: { rule: cautious(adamWRule()) },
+        options: { rule: cautious(adamWRule()), hyperparameters: adam },
         reference: () => cautiousAdamW,
         slots: moments,
         sums: true,
@@ -374,7 +374,11 @@ function caseOf(row: Row, setting = '', changes: Partial<Setting> = {}): Optimiz
     ...merged,
     name: setting ? `${Optimizer.name}, ${setting}` : Optimizer.name,
     className: Optimizer.name,
-    hyperparameters: { ...row.hyperparameters, ...numbersIn(merged.options) },
+    hyperparameters: {
+      ...row.hyperparameters,
+      ...numbersIn(merged.options),
+      ...(merged.options.hyperparameters as Readonly<Record<string, number>> | undefined),
+    },
     make: (options) => new Optimizer({ ...merged.options, ...options } as never),
   };
 }
