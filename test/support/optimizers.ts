@@ -59,6 +59,9 @@ type Setting = {
   readonly sums?: boolean;
 };
 
+/** What another setting changes in a row. */
+type Changes = Partial<Setting & Pick<Row, 'hyperparameters'>>;
+
 type Row = Setting & {
   readonly Optimizer: new (options: never) => FusedOptimizer;
   /** At these rates 20 steps move the weights far enough to compare numbers. */
@@ -66,7 +69,7 @@ type Row = Setting & {
   /** Numbers that the reference reads, at the optimizer's defaults; `options` may change them. */
   readonly hyperparameters: Readonly<Record<string, number>>;
   /** Settings that are worth a test, by what they are; what they leave out is as in the row. */
-  readonly settings?: Readonly<Record<string, Partial<Setting>>>;
+  readonly settings?: Readonly<Record<string, Changes>>;
 };
 
 const rates = { learningRate: 0.01, weightDecay: 0.1 };
@@ -334,13 +337,15 @@ const rows: readonly Row[] = [
     prepare: (_, w) => w.forEach((value, i) => (w[i] = preparedBy * value)),
     settings: {
       'nesterov(adamW())': {
-        options: { rule: nesterov(adamWRule()), hyperparameters: adam },
+        options: { rule: nesterov(adamWRule()) },
+        hyperparameters: adam,
         reference: () => nAdamW,
         slots: moments,
         prepare: undefined,
       },
       'cautious(adamW())': {
-        options: { rule: cautious(adamWRule()), hyperparameters: adam },
+        options: { rule: cautious(adamWRule()) },
+        hyperparameters: adam,
         reference: () => cautiousAdamW,
         slots: moments,
         sums: true,
@@ -367,7 +372,7 @@ const numbersIn = (options: Setting['options']): Record<string, number> =>
     ),
   );
 
-function caseOf(row: Row, setting = '', changes: Partial<Setting> = {}): OptimizerCase {
+function caseOf(row: Row, setting = '', changes: Changes = {}): OptimizerCase {
   const { Optimizer, settings: _, ...common } = row;
   const merged = { ...common, ...changes };
   return {
@@ -376,8 +381,8 @@ function caseOf(row: Row, setting = '', changes: Partial<Setting> = {}): Optimiz
     className: Optimizer.name,
     hyperparameters: {
       ...row.hyperparameters,
+      ...changes.hyperparameters,
       ...numbersIn(merged.options),
-      ...(merged.options.hyperparameters as Readonly<Record<string, number>> | undefined),
     },
     make: (options) => new Optimizer({ ...merged.options, ...options } as never),
   };
