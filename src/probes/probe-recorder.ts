@@ -244,6 +244,9 @@ export class ProbeRecorder {
    * probe now and then; the loss it takes at the end of each epoch, where tfjs has it anyway, so
    * that no batch waits for the device.
    *
+   * It goes alone, or anywhere into a list of plain objects, or of instances such as
+   * `tf.callbacks.earlyStopping()`.
+   *
    * @param options - What to record, and how often.
    * @returns What `callbacks` takes.
    * @throws {Error} if an option is unknown or out of range.

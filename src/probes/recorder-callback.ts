@@ -1,6 +1,8 @@
 /** A recorder as a callback of `model.fit`. */
+import { Tensor } from '@tensorflow/tfjs-core';
 import { count, flag, parseOptions } from '../schema.js';
 import { kindOf } from '../kind-of.js';
+import { bindInstances } from './layers-callbacks.js';
 import type { RecordedNumbers, RecordedReading } from './recorded-run.js';
 
 /** Options of `ProbeRecorder.callback`. */
@@ -30,11 +32,25 @@ export type RecorderCallbackOptions = {
 /** What `model.fit` tells of a batch or an epoch. */
 export type FitLogs = Readonly<Record<string, unknown>> | undefined;
 
-/** What `callbacks` of `model.fit` takes. */
+/**
+ * What `callbacks` of `model.fit` takes, alone or in a list: it has all that tfjs-layers asks of a
+ * callback.
+ */
 export type RecorderCallback = {
-  readonly onBatchBegin: (batch: number, logs?: FitLogs) => Promise<void>;
-  readonly onBatchEnd?: (batch: number, logs?: FitLogs) => Promise<void>;
+  /** What tfjs-layers may hand to a callback. */
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly validationData: any;
+  // oxlint-disable-next-line typescript/no-explicit-any
+  readonly params: any;
+  readonly setParams: (params: unknown) => void;
+  readonly setModel: (model: unknown) => void;
+  readonly onTrainBegin: (logs?: FitLogs) => Promise<void>;
+  readonly onTrainEnd: (logs?: FitLogs) => Promise<void>;
+  readonly onEpochBegin: (epoch: number, logs?: FitLogs) => Promise<void>;
   readonly onEpochEnd: (epoch: number, logs?: FitLogs) => Promise<void>;
+  readonly onBatchBegin: (batch: number, logs?: FitLogs) => Promise<void>;
+  /** Undefined where nothing is to be done after a batch. */
+  readonly onBatchEnd: (batch: number, logs?: FitLogs) => Promise<void>;
 };
 
 /** The part of a `ProbeRecorder` that a callback writes to. */
@@ -69,13 +85,35 @@ export function recorderCallback(
 ): RecorderCallback {
   const settings = parseOptions('ProbeRecorder.callback', schema, options) as Settings;
   const training = new RecordedTraining(recorder, settings);
-  const callback: RecorderCallback = {
+  const nothing = async (): Promise<void> => undefined;
+  const endBatch = (_: number, logs?: FitLogs): Promise<void> => training.endBatch(logs);
+  // If tfjs-layers takes the function alone, it waits for the device after each batch.
+  const endBatchAlone = settings.batchLoss ? endBatch : undefined;
+  // Alone, or behind a plain object, tfjs-layers calls the functions without this object.
+  const callback = {
+    validationData: null,
+    params: undefined as unknown,
+    onTrainBegin: nothing,
+    onEpochBegin: nothing,
     onBatchBegin: () => training.beginBatch(),
-    onEpochEnd: (_, logs) => training.endEpoch(logs),
+    onBatchEnd: endBatchAlone,
+    onEpochEnd: (_: number, logs?: FitLogs) => training.endEpoch(logs),
+    async onTrainEnd() {
+      callback.onBatchEnd = endBatchAlone;
+    },
+    /** Called behind an instance only, where all of a callback's functions are called on it. */
+    setParams(params: unknown) {
+      callback.params = params;
+      callback.onBatchEnd = endBatchAlone ?? nothing;
+    },
+    setModel: () => undefined,
+    /** Read only where the functions are taken alone. */
+    get nextFrameFunc() {
+      bindInstances();
+      return undefined;
+    },
   };
-  // For a callback with onBatchEnd tfjs-layers waits for the device after each batch.
-  if (!settings.batchLoss) return callback;
-  return { ...callback, onBatchEnd: async (_, logs) => training.endBatch(logs) };
+  return callback as RecorderCallback;
 }
 
 class RecordedTraining {
@@ -96,13 +134,13 @@ class RecordedTraining {
     this.#batches++;
   }
 
-  endBatch(logs: FitLogs): void {
-    this.#logLosses(logs, (name) => name !== 'batch' && name !== 'size');
+  async endBatch(logs: FitLogs): Promise<void> {
+    await this.#logLosses(logs, (name) => name !== 'batch' && name !== 'size');
   }
 
   async endEpoch(logs: FitLogs): Promise<void> {
     const { batchLoss } = this.#settings;
-    this.#logLosses(logs, (name) => !batchLoss || name.startsWith('val_'));
+    await this.#logLosses(logs, (name) => !batchLoss || name.startsWith('val_'));
     await this.#read();
   }
 
@@ -116,10 +154,14 @@ class RecordedTraining {
   }
 
   /** Records the numbers with these names at the step that was made last. */
-  #logLosses(logs: FitLogs, isLoss: (name: string) => boolean): void {
-    const losses = Object.entries(logs ?? {}).filter(
-      (entry): entry is [string, number] => typeof entry[1] === 'number' && isLoss(entry[0]),
-    );
-    this.#recorder.log(Math.max(0, this.#nextStep - 1), Object.fromEntries(losses));
+  async #logLosses(logs: FitLogs, isLoss: (name: string) => boolean): Promise<void> {
+    const step = Math.max(0, this.#nextStep - 1);
+    const losses: Record<string, number> = {};
+    for (const [name, value] of Object.entries(logs ?? {}).filter(([name]) => isLoss(name))) {
+      // Behind an instance losses may still be on the device, as tensors of tfjs-layers.
+      const number = value instanceof Tensor ? (await value.data())[0] : value;
+      if (typeof number === 'number') losses[name] = number;
+    }
+    this.#recorder.log(step, losses);
   }
 }
