@@ -39,7 +39,9 @@ export async function nextPreconditioner(
   const settings = adamSettingsOf(label, optimizer);
   const gradient = await flatten(gradientsOf(objective));
   const scale = clipCoefficient(gradient, settings.clipNorm);
-  const moments = await Promise.all(variables.map((variable) => momentOf(optimizer, variable)));
+  const moments = await Promise.all(
+    variables.map((variable) => momentOf(label, optimizer, variable)),
+  );
   const preconditioner = new Float64Array(sizeOf(variables));
   let offset = 0;
   variables.forEach(({ name, size }, i) => {
@@ -58,6 +60,10 @@ export async function nextPreconditioner(
 function adamSettingsOf(label: string, optimizer: FusedOptimizer): AdamSettings {
   const settings = optimizer.hyperparameters as AdamSettings;
   if ([settings.beta1, settings.beta2, settings.epsilon].every(Number.isFinite)) return settings;
+  refuse(label, optimizer);
+}
+
+function refuse(label: string, optimizer: FusedOptimizer): never {
   const { className = 'this optimizer' } = optimizer.constructor as { className?: string };
   throw new Error(
     `${label}: ${className} keeps no second moment of the gradient as Adam does; ` +
@@ -70,12 +76,19 @@ function clipCoefficient(gradient: Float32Array, clipNorm: number | undefined): 
   return clipNorm === undefined || length <= clipNorm ? 1 : clipNorm / length;
 }
 
-async function momentOf(optimizer: FusedOptimizer, variable: Variable): Promise<Moment> {
+async function momentOf(
+  label: string,
+  optimizer: FusedOptimizer,
+  variable: Variable,
+): Promise<Moment> {
   const state = optimizer.readState(variable);
   if (!state) return { count: 0, secondMoment: undefined };
   const { count, slots } = state;
   try {
-    return { count, secondMoment: await slots[adamRoles.secondMoment]?.data() };
+    const kept = slots[adamRoles.secondMoment];
+    // A relative that keeps something else would pass for one whose second moment is 0.
+    if (!kept) refuse(label, optimizer);
+    return { count, secondMoment: await kept.data() };
   } finally {
     dispose(slots);
   }

@@ -1,6 +1,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { describe, expect, test } from 'vitest';
-import { AdamW, GIAdam, Lion, SGDMomentum } from '../../src/optimizers/index.js';
+import { AdamW, GIAdam, Lion, RuleOptimizer, SGDMomentum } from '../../src/optimizers/index.js';
+import { add, defineRule, sub } from '../../src/rules/index.js';
 import { hessianVectorProduct } from '../../src/probes/hessian-vector-product.js';
 import { preconditionedSharpness } from '../../src/probes/preconditioned-sharpness.js';
 import { sharpness } from '../../src/probes/sharpness.js';
@@ -293,7 +294,19 @@ describe.each(backends)('on %s', (backend) => {
       () => preconditionedSharpness(tf.train as never, loss),
       'preconditionedSharpness: optimizer must be an optimizer of this library',
     );
-    [sgd, lion, adam].forEach((optimizer) => optimizer.dispose());
+    const rule = defineRule({
+      name: 'likeAdam',
+      slots: { s: 'element' },
+      hyperparameters: { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+      update: ({ w: weight, g, s: kept }) => ({ w: sub(weight, g), s: add(kept, g) }),
+    });
+    const likeAdam = new RuleOptimizer({ rule, learningRate: 0.1 });
+    likeAdam.prepare([w]);
+    await fails(
+      () => preconditionedSharpness(likeAdam, loss, [w]),
+      'preconditionedSharpness: RuleOptimizer keeps no second moment',
+    );
+    [sgd, lion, adam, likeAdam].forEach((optimizer) => optimizer.dispose());
     assign(w, [1, NaN]);
     await fails(
       () => sharpness(() => tf.sum(tf.mul(w, tf.square(w))) as tf.Scalar, [w]),

@@ -13,21 +13,16 @@ import {
   type FusedOptimizer,
 } from '../../src/optimizers/index.js';
 import { UpdateProbe, type MetricName } from '../../src/probes/index.js';
+import { metricNames } from '../../src/probes/metrics.js';
 import { defineRule, mul, sub } from '../../src/rules/index.js';
 import { describeWebGPU } from '../webgpu/support/vitest.js';
 
 type Options = { probe?: UpdateProbe; executor?: 'ops'; clipNorm?: number };
 
-const metrics: MetricName[] = [
-  'updateNorm',
-  'relativeUpdate',
-  'angularUpdate',
-  'weightNorm',
-  'gradientNorm',
-  'gradientMomentumAlignment',
-  'gradientWeightAlignment',
-  'neuronAngularUpdate',
-];
+/** All but those of signal and noise, which test/probes/gradient-snr.test.ts compares. */
+const metrics: MetricName[] = metricNames.filter(
+  (name) => !['gradientSNR', 'noiseScale', 'criticalBatchSize'].includes(name),
+);
 const shapes: Record<string, number[]> = {
   kernel: [23, 17],
   embedding: [31, 9],
